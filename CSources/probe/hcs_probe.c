@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#define _GNU_SOURCE 1
+#include "hcs_probe.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../bpf/include/hcs_events.h"
+
+struct hcs_probe {
+    struct bpf_object *object;
+    struct ring_buffer *ring;
+    hcs_probe_callback callback;
+    void *context;
+    int drops_fd;
+    int link_count;
+    struct bpf_link *links[8];
+};
+
+/* libbpf has one print callback for the process and calls it on the thread that works: so the target is thread-local. */
+static __thread char *log_text;
+static __thread size_t log_capacity;
+
+static int capture(enum libbpf_print_level level, const char *format, va_list arguments) {
+    size_t used, room;
+    int n;
+    if (level == LIBBPF_DEBUG || log_text == NULL || log_capacity < 2)
+        return 0;
+    used = strlen(log_text);
+    if (used > log_capacity / 2) { /* keep the end: the reason stands there */
+        size_t cut = used - log_capacity / 4;
+        memmove(log_text, log_text + cut, used - cut + 1);
+        used -= cut;
+    }
+    room = log_capacity - used;
+    n = vsnprintf(log_text + used, room, format, arguments);
+    if (n < 0)
+        log_text[used] = 0;
+    return 0;
+}
+
+static void install_capture(void) { libbpf_set_print(capture); }
+
+static void capture_into(char *log, size_t size) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, install_capture);
+    log_text = log;
+    log_capacity = size;
+    if (log != NULL && size > 0)
+        log[0] = 0;
+}
+
+static int on_event(void *context, void *data, size_t size) {
+    const struct hcs_probe *probe = context;
+    probe->callback(probe->context, data, size);
+    return 0;
+}
+
+/* Fills *probe; the caller closes it on failure. */
+static int load_and_attach(struct hcs_probe *probe, const void *object, size_t size) {
+    struct bpf_program *program;
+    int events, r;
+
+    /* libbpf 1.x: NULL and errno on failure */
+    probe->object = bpf_object__open_mem(object, size, NULL);
+    if (probe->object == NULL)
+        return -errno;
+    r = bpf_object__load(probe->object);
+    if (r < 0)
+        return r;
+    events = bpf_object__find_map_fd_by_name(probe->object, "events");
+    if (events < 0)
+        return events;
+    probe->drops_fd = bpf_object__find_map_fd_by_name(probe->object, "drops");
+    if (probe->drops_fd < 0)
+        return probe->drops_fd;
+    probe->ring = ring_buffer__new(events, on_event, probe, NULL);
+    if (probe->ring == NULL)
+        return -errno;
+    bpf_object__for_each_program(program, probe->object) {
+        struct bpf_link *link;
+        if (probe->link_count == (int)(sizeof(probe->links) / sizeof(probe->links[0])))
+            return -E2BIG;
+        link = bpf_program__attach(program);
+        if (link == NULL)
+            return -errno;
+        probe->links[probe->link_count++] = link;
+    }
+    return probe->link_count > 0 ? 0 : -ENOENT;
+}
+
+int hcs_probe_open(const void *object, size_t size, hcs_probe_callback callback, void *context, char *log,
+                   size_t log_size, struct hcs_probe **ret_probe) {
+    struct hcs_probe *probe;
+    int r;
+
+    if (object == NULL || size == 0 || callback == NULL || ret_probe == NULL)
+        return -EINVAL;
+    probe = calloc(1, sizeof(*probe));
+    if (probe == NULL)
+        return -ENOMEM;
+    probe->callback = callback;
+    probe->context = context;
+    probe->drops_fd = -1;
+    capture_into(log, log_size);
+    r = load_and_attach(probe, object, size);
+    capture_into(NULL, 0);
+    if (r < 0) {
+        hcs_probe_close(probe);
+        return r;
+    }
+    *ret_probe = probe;
+    return 0;
+}
+
+int hcs_probe_fd(const struct hcs_probe *probe) { return ring_buffer__epoll_fd(probe->ring); }
+
+int hcs_probe_consume(struct hcs_probe *probe) { return ring_buffer__consume(probe->ring); }
+
+int hcs_probe_poll(struct hcs_probe *probe, int timeout_ms) { return ring_buffer__poll(probe->ring, timeout_ms); }
+
+int hcs_probe_drops(const struct hcs_probe *probe, uint64_t *ret_drops) {
+    uint32_t key = 0;
+    uint64_t value = 0;
+    int r = bpf_map_lookup_elem(probe->drops_fd, &key, &value);
+    if (r < 0)
+        return r;
+    *ret_drops = value;
+    return 0;
+}
+
+void hcs_probe_close(struct hcs_probe *probe) {
+    if (probe == NULL)
+        return;
+    for (int i = 0; i < probe->link_count; i++)
+        bpf_link__destroy(probe->links[i]);
+    ring_buffer__free(probe->ring);
+    bpf_object__close(probe->object);
+    free(probe);
+}
+
+int hcs_probe_check_permission(void) {
+    int fd;
+    capture_into(NULL, 0);
+    /* A ring buffer, as ours: the array map is open to unprivileged users on some hosts and would prove nothing. */
+    fd = bpf_map_create(BPF_MAP_TYPE_RINGBUF, "hcs_check", 0, 0, (unsigned)sysconf(_SC_PAGESIZE), NULL);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
+}
+
+int hcs_probe_log_event(const void *data, size_t size, uint64_t *ret_ktime_ns, const char **ret_text,
+                        uint32_t *ret_length) {
+    const struct hcs_log_event *event = data;
+    if (size < sizeof(*event) || event->length >= HCS_LOG_TEXT_BYTES)
+        return -EBADMSG;
+    *ret_ktime_ns = event->ktime_ns;
+    *ret_text = event->text;
+    *ret_length = event->length;
+    return 0;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * One BPF object of ours, loaded and attached: libbpf's lifetimes, its log and its variadic callback in one place.
+ * An object has a ring buffer "events" and an array "drops" with one 64-bit counter. Functions return 0 or more, or a
+ * negative errno; ret_ parameters are untouched on failure. One thread uses a handle at a time.
+ */
+#ifndef HCS_PROBE_H
+#define HCS_PROBE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct hcs_probe;
+
+/* Called for each event, on the consuming thread. `data` is valid during the call only. */
+typedef void (*hcs_probe_callback)(void *context, const void *data, size_t size);
+
+/* Loads the object and attaches its programs. libbpf's and the verifier's words go to `log` (at most log_size - 1 bytes
+ * and a NUL, the end of them when they are more). Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), and kernel BTF. */
+int hcs_probe_open(const void *object, size_t size, hcs_probe_callback callback, void *context, char *log,
+                   size_t log_size, struct hcs_probe **ret_probe);
+
+/* Readable (poll, epoll) when events wait. */
+int hcs_probe_fd(const struct hcs_probe *probe);
+
+/* Hands all waiting events to the callback; returns their number. Never blocks. */
+int hcs_probe_consume(struct hcs_probe *probe);
+
+/* Waits up to timeout_ms for events (-1: for ever), then as hcs_probe_consume. 0 after a timeout, -EINTR on a signal. */
+int hcs_probe_poll(struct hcs_probe *probe, int timeout_ms);
+
+/* Events that did not fit into the ring buffer. */
+int hcs_probe_drops(const struct hcs_probe *probe, uint64_t *ret_drops);
+
+/* Detaches and frees. NULL is fine. */
+void hcs_probe_close(struct hcs_probe *probe);
+
+/* Tries bpf(2) with the smallest thing there is (a map). 0, or -EPERM without the capability, -ENOSYS
+ * without BPF in the kernel. */
+int hcs_probe_check_permission(void);
+
+/* Layout of hcs_log_event (bpf/include/hcs_events.h), read by offset so that a hostile size cannot be over-read.
+ * 0 and a pointer into `data`; -EBADMSG for an event that is not one. */
+int hcs_probe_log_event(const void *data, size_t size, uint64_t *ret_ktime_ns, const char **ret_text,
+                        uint32_t *ret_length);
+
+#endif

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Simulated libnvidia-ml.so.1. Handles are addresses of device descriptions in the state file's mapping. NVML ignores
+ * CUDA_VISIBLE_DEVICES.
+ */
+#include "../../../simulation/hcs_sim_library.h"
+#include "../nvml_abi.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#define DRIVER_VERSION "550.54.15"
+#define CUDA_DRIVER_VERSION 12040
+
+static int references;
+
+static nvmlReturn_t enter(void) {
+    hcs_sim_gate(HCS_VENDOR_NVIDIA);
+    return __atomic_load_n(&references, __ATOMIC_ACQUIRE) > 0 ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
+}
+
+static nvmlReturn_t known(nvmlDevice_t handle, struct hcs_sim_view *view) {
+    nvmlReturn_t result = enter();
+    if (result != NVML_SUCCESS)
+        return result;
+    for (uint32_t i = 0; i < hcs_sim_count(HCS_VENDOR_NVIDIA); i++) {
+        if (hcs_sim_find(HCS_VENDOR_NVIDIA, i, view) && (const void *)view->device == (const void *)handle)
+            return NVML_SUCCESS;
+    }
+    return NVML_ERROR_INVALID_ARGUMENT;
+}
+
+static nvmlReturn_t reachable(nvmlDevice_t handle, const void *out, struct hcs_sim_view *view) {
+    nvmlReturn_t result = known(handle, view);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (out == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    return hcs_sim_has_fault(view->device, HCS_SIM_FAULT_LOST) ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
+}
+
+static nvmlReturn_t put_text(char *out, unsigned length, const char *text) {
+    if (out == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    if (strlen(text) >= length)
+        return NVML_ERROR_INSUFFICIENT_SIZE;
+    memcpy(out, text, strlen(text) + 1);
+    return NVML_SUCCESS;
+}
+
+static void uuid_of(const struct hcs_sim_device *device, char *out, size_t size) {
+    char text[HCS_SIM_UUID_TEXT];
+    hcs_sim_uuid_text(device, text);
+    snprintf(out, size, "GPU-%s", text);
+}
+
+static nvmlDevice_t handle_of(const struct hcs_sim_view *view) {
+    return (nvmlDevice_t)(uintptr_t)view->device;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlInitWithFlags(unsigned flags) {
+    (void)flags;
+    if (!hcs_sim_driver_present(HCS_VENDOR_NVIDIA))
+        return NVML_ERROR_DRIVER_NOT_LOADED;
+    __atomic_add_fetch(&references, 1, __ATOMIC_ACQ_REL);
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlInit_v2(void) {
+    return nvmlInitWithFlags(0);
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlShutdown(void) {
+    nvmlReturn_t result = enter();
+    if (result == NVML_SUCCESS)
+        __atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL);
+    return result;
+}
+
+HCS_SIM_EXPORT const char *nvmlErrorString(nvmlReturn_t result) {
+    switch ((int)result) {
+    case NVML_SUCCESS:
+        return "Success";
+    case NVML_ERROR_UNINITIALIZED:
+        return "Uninitialized";
+    case NVML_ERROR_INVALID_ARGUMENT:
+        return "Invalid Argument";
+    case NVML_ERROR_NOT_SUPPORTED:
+        return "Not Supported";
+    case NVML_ERROR_NOT_FOUND:
+        return "Not Found";
+    case NVML_ERROR_INSUFFICIENT_SIZE:
+        return "Insufficient Size";
+    case NVML_ERROR_DRIVER_NOT_LOADED:
+        return "Driver Not Loaded";
+    case NVML_ERROR_GPU_IS_LOST:
+        return "GPU is lost";
+    case NVML_ERROR_ARGUMENT_VERSION_MISMATCH:
+        return "Argument version mismatch";
+    default:
+        return "Unknown Error";
+    }
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned length) {
+    nvmlReturn_t result = enter();
+    return result == NVML_SUCCESS ? put_text(version, length, DRIVER_VERSION) : result;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned length) {
+    nvmlReturn_t result = enter();
+    return result == NVML_SUCCESS ? put_text(version, length, "12." DRIVER_VERSION) : result;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    nvmlReturn_t result = enter();
+    if (result != NVML_SUCCESS)
+        return result;
+    if (version == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    *version = CUDA_DRIVER_VERSION;
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetCudaDriverVersion(int *version) {
+    return nvmlSystemGetCudaDriverVersion_v2(version);
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetCount_v2(unsigned *count) {
+    nvmlReturn_t result = enter();
+    if (result != NVML_SUCCESS)
+        return result;
+    if (count == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    *count = hcs_sim_count(HCS_VENDOR_NVIDIA);
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *handle) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = enter();
+    if (result != NVML_SUCCESS)
+        return result;
+    if (handle == NULL || !hcs_sim_find(HCS_VENDOR_NVIDIA, index, &view))
+        return NVML_ERROR_INVALID_ARGUMENT;
+    *handle = handle_of(&view);
+    return hcs_sim_has_fault(view.device, HCS_SIM_FAULT_LOST) ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *handle) {
+    struct hcs_sim_view view;
+    char text[NVML_DEVICE_UUID_BUFFER];
+    nvmlReturn_t result = enter();
+    if (result != NVML_SUCCESS)
+        return result;
+    if (uuid == NULL || handle == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    for (uint32_t i = 0; hcs_sim_find(HCS_VENDOR_NVIDIA, i, &view); i++) {
+        uuid_of(view.device, text, sizeof text);
+        if (strcmp(uuid, text) == 0)
+            return nvmlDeviceGetHandleByIndex_v2(i, handle);
+    }
+    return NVML_ERROR_NOT_FOUND;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *text, nvmlDevice_t *handle) {
+    struct hcs_sim_view view;
+    unsigned domain, bus, device, function = 0;
+    nvmlReturn_t result = enter();
+    if (result != NVML_SUCCESS)
+        return result;
+    if (text == NULL || handle == NULL || sscanf(text, "%x:%x:%x.%x", &domain, &bus, &device, &function) < 3) {
+        return NVML_ERROR_INVALID_ARGUMENT;
+    }
+    for (uint32_t i = 0; hcs_sim_find(HCS_VENDOR_NVIDIA, i, &view); i++) {
+        const struct hcs_sim_device *d = view.device;
+        if (d->pci_domain == domain && d->pci_bus == bus && d->pci_device == device)
+            return nvmlDeviceGetHandleByIndex_v2(i, handle);
+    }
+    return NVML_ERROR_NOT_FOUND;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t handle, unsigned *index) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, index, &view);
+    if (result == NVML_SUCCESS)
+        *index = view.device->index;
+    return result;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t handle, unsigned *minor) {
+    return nvmlDeviceGetIndex(handle, minor);
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t handle, char *name, unsigned length) {
+    struct hcs_sim_view view;
+    char text[sizeof view.device->name];
+    nvmlReturn_t result = reachable(handle, name, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    hcs_sim_name(view.device, text, sizeof text);
+    return put_text(name, length, text);
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t handle, char *uuid, unsigned length) {
+    struct hcs_sim_view view;
+    char text[NVML_DEVICE_UUID_BUFFER];
+    nvmlReturn_t result = reachable(handle, uuid, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    uuid_of(view.device, text, sizeof text);
+    return put_text(uuid, length, text);
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t handle, nvmlPciInfo_t *info) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, info, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    const struct hcs_sim_device *d = view.device;
+    *info = (nvmlPciInfo_t){.domain = d->pci_domain,
+                            .bus = d->pci_bus,
+                            .device = d->pci_device,
+                            .pciDeviceId = d->pci_ids,
+                            .pciSubSystemId = d->pci_ids};
+    snprintf(info->busIdLegacy, sizeof info->busIdLegacy, "%04X:%02X:%02X.%X", d->pci_domain & 0xffff,
+             d->pci_bus & 0xff, d->pci_device & 0x1f, d->pci_function & 7);
+    snprintf(info->busId, sizeof info->busId, "%08X:%02X:%02X.%X", d->pci_domain, d->pci_bus & 0xff,
+             d->pci_device & 0x1f, d->pci_function & 7);
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t handle, nvmlMemory_t *memory) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, memory, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    uint64_t total = view.device->memory, used = hcs_sim_used(view.position);
+    *memory = (nvmlMemory_t){.total = total, .free = used < total ? total - used : 0, .used = used};
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t handle, nvmlMemory_v2_t *memory) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, memory, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (memory->version != NVML_MEMORY_V2)
+        return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
+    uint64_t total = view.device->memory, used = hcs_sim_used(view.position);
+    memory->total = total;
+    memory->reserved = 0;
+    memory->free = used < total ? total - used : 0;
+    memory->used = used;
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t handle, unsigned sensor, unsigned *celsius) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, celsius, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (sensor != NVML_TEMPERATURE_GPU)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    *celsius = (unsigned)hcs_sim_load(&view.device->temperature_c);
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t handle, nvmlUtilization_t *rates) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, rates, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    *rates = (nvmlUtilization_t){.gpu = (uint32_t)hcs_sim_load(&view.device->utilization)};
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t handle, unsigned *milliwatts) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, milliwatts, &view);
+    if (result == NVML_SUCCESS)
+        *milliwatts = (unsigned)hcs_sim_load(&view.device->power_mw);
+    return result;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetNumGpuCores(nvmlDevice_t handle, unsigned *cores) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, cores, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (view.device->cores == 0)
+        return NVML_ERROR_NOT_SUPPORTED;
+    *cores = view.device->cores;
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMaxClockInfo(nvmlDevice_t handle, unsigned type, unsigned *mhz) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, mhz, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (type > 3)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    *mhz = type == NVML_CLOCK_MEM ? 2619 : 1980;
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t handle, unsigned type, unsigned *mhz) {
+    return nvmlDeviceGetMaxClockInfo(handle, type, mhz);
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t handle, int *major, int *minor) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, major, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (minor == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    *major = 9;
+    *minor = 0;
+    return NVML_SUCCESS;
+}
+
+/* A critical device has a row that could not be remapped: NVML has no health call of its own. */
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t handle, unsigned *corrected, unsigned *uncorrected,
+                                                      unsigned *pending, unsigned *failed) {
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, corrected, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    if (uncorrected == NULL || pending == NULL || failed == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    bool critical = hcs_sim_has_fault(view.device, HCS_SIM_FAULT_CRITICAL);
+    *corrected = 0;
+    *uncorrected = critical;
+    *pending = 0;
+    *failed = critical;
+    return NVML_SUCCESS;
+}
+
+HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t handle, unsigned *count,
+                                                                    nvmlProcessInfo_t *list) {
+    static _Thread_local struct hcs_sim_holder holders[HCS_SIM_PROCESSES];
+    struct hcs_sim_view view;
+    nvmlReturn_t result = reachable(handle, count, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    unsigned capacity = *count;
+    *count = hcs_sim_holders(view.position, holders, HCS_SIM_PROCESSES);
+    if (*count > capacity)
+        return NVML_ERROR_INSUFFICIENT_SIZE;
+    if (*count > 0 && list == NULL)
+        return NVML_ERROR_INVALID_ARGUMENT;
+    for (unsigned i = 0; i < *count; i++) {
+        list[i] = (nvmlProcessInfo_t){holders[i].pid, holders[i].charged, UINT32_MAX, UINT32_MAX};
+    }
+    return NVML_SUCCESS;
+}

@@ -1,0 +1,84 @@
+# Everything a person does in this checkout, by name. `make` alone prints the list.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.PHONY: help deps build test check tidy lint fmt demo bench clean
+
+# Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
+PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
+SWIFT_MAJOR := 6
+SWIFT_MINOR := 3
+# One build mode for demo and tests, so that nothing is compiled twice.
+BIN := .build/debug
+SWIFT_SOURCES := Sources Tests Plugins Package.swift
+
+help: ## print this list
+	@echo 'hcs: make targets'
+	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+
+deps: ## check the Swift toolchain, install the Debian packages that are missing
+	@if ! command -v swift >/dev/null; then \
+	    echo 'deps: no swift in PATH. Install a Swift $(SWIFT_MAJOR).$(SWIFT_MINOR) toolchain (https://www.swift.org/install/linux/) and try again.' >&2; exit 1; \
+	fi; \
+	version=$$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9]*\)\.\([0-9]*\).*/\1 \2/p' | head -n 1); \
+	read -r major minor <<<"$${version:-0 0}"; \
+	if (( major < $(SWIFT_MAJOR) || (major == $(SWIFT_MAJOR) && minor < $(SWIFT_MINOR)) )); then \
+	    echo "deps: swift $$major.$$minor is too old: $(SWIFT_MAJOR).$(SWIFT_MINOR) or newer is needed (https://www.swift.org/install/linux/)." >&2; exit 1; \
+	fi
+	@if ! command -v dpkg-query >/dev/null; then \
+	    echo 'deps: this is no Debian: make sure that the equivalents of these packages are there: $(PACKAGES)'; exit 0; \
+	fi; \
+	missing=(); \
+	for package in $(PACKAGES); do \
+	    [[ $$(dpkg-query -W -f '$${db:Status-Status}' "$$package" 2>/dev/null) == installed ]] || missing+=("$$package"); \
+	done; \
+	(( $${#missing[@]} == 0 )) && exit 0; \
+	echo "deps: installing $${missing[*]}"; \
+	if (( EUID == 0 )); then asroot=(); \
+	elif command -v sudo >/dev/null; then asroot=(sudo); if [[ ! -t 0 ]]; then asroot=(sudo -n); fi; \
+	else echo "deps: neither root nor sudo: ask an administrator to run: apt-get install $${missing[*]}" >&2; exit 1; fi; \
+	environment=(env DEBIAN_FRONTEND=noninteractive apt-get); \
+	"$${asroot[@]}" "$${environment[@]}" update -qq </dev/null \
+	    || echo 'deps: apt-get update failed; trying with the lists that are there' >&2; \
+	"$${asroot[@]}" "$${environment[@]}" install -y -qq --no-install-recommends "$${missing[@]}" </dev/null >/dev/null \
+	    || { echo "deps: apt-get could not install: $${missing[*]}" >&2; exit 1; }
+
+build: deps ## build every program (debug)
+	@swift build
+
+test: deps ## build and run all tests
+	@swift build --build-tests
+	@swift test --skip-build --disable-xctest
+
+check: lint tidy ## format, exported symbols of the preload library, import table
+
+lint: deps
+	@echo 'check: swift format'
+	@swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
+	@if command -v clang-format >/dev/null; then \
+	    echo 'check: clang-format'; \
+	    find CSources bpf -name '*.[ch]' -print0 | xargs -0 clang-format --dry-run -Werror; \
+	else echo 'check: clang-format is not installed: C formatting is not checked'; fi
+	@echo 'check: exported and needed symbols of the preload library'
+	@$(MAKE) -C CSources/hcs_interceptor check
+
+tidy: deps
+	@echo 'check: import table, tracked files'
+	@swift build --build-tests
+	@swift test --skip-build --disable-xctest --filter TidyTests
+
+fmt: ## format the Swift and C sources in place
+	@swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
+	@if command -v clang-format >/dev/null; then \
+	    find CSources bpf -name '*.[ch]' -print0 | xargs -0 clang-format -i; \
+	else echo 'fmt: clang-format is not installed: C sources are left as they are'; fi
+
+demo: build ## the whole path on simulated devices, under a minute
+	@$(BIN)/hcs-demo
+
+bench: ## run the benchmarks (none yet)
+	@echo 'bench: there is no benchmark yet. Benchmarks/ will be a package of its own, so that builds and tests never pay for it.'
+
+clean: ## remove what was built; fetched packages stay
+	@swift package clean

@@ -1,0 +1,32 @@
+/// Every path of the HTTP interfaces, in one place for servers and clients.
+package enum Routes {
+    // Scheduler.
+    package static let health = "/healthz"
+    package static let nodes = "/v1/nodes"
+    package static let devices = "/v1/devices"
+    package static let workloads = "/v1/workloads"
+
+    package static func node(_ name: String) -> String { "\(nodes)/\(name)" }
+    package static func assignments(_ node: String) -> String { "\(nodes)/\(node)/assignments" }
+    package static func workload(_ id: String) -> String { "\(workloads)/\(id)" }
+    package static func explain(_ id: String) -> String { "\(workloads)/\(id)/explain" }
+
+    // Agent, on its unix socket.
+    package static let localStatus = "/v1/local/status"
+    package static let localWorkloads = "/v1/local/workloads"
+    package static func localLogs(_ id: String) -> String { "\(localWorkloads)/\(id)/logs" }
+}
+
+/// Limits that both sides keep.
+package enum APILimits {
+    /// Largest request body in bytes; a report of 16 devices and 512 workloads has about 0.5 MiB.
+    package static let requestBody = 4 << 20
+    /// Largest response body a client accepts.
+    package static let responseBody = 64 << 20
+    /// Longest wait of a long poll.
+    package static let longPollSeconds = 30
+    /// Workloads that are queued or running at once.
+    package static let liveWorkloads = 10_000
+    package static let devicesPerNode = 256
+    package static let workloadsPerReport = 2_048
+}

@@ -1,0 +1,187 @@
+import Dispatch
+import Foundation
+import Glibc
+import HCSAPI
+import HCSDevice
+package import HCSHealth
+import HCSModel
+import HCSProbe
+import HCSSystem
+import Hummingbird
+package import Logging
+import ServiceLifecycle
+import UnixSignals
+
+/// The daemon: reads its configuration, builds the parts, runs them until SIGTERM or SIGINT. Workloads go on after it.
+package enum Agent {
+    /// - Throws: `AgentError` when the agent cannot start.
+    package static func run(_ configuration: AgentConfiguration, logger: Logger) async throws {
+        try makeDirectories(configuration)
+        let locks = try Locks(configuration)
+        defer { withExtendedLifetime(locks) {} }
+        let notifier = ServiceNotifier(environment: StandardDirectories.current())
+        let parts = try await Parts(configuration, logger)
+        await parts.supervisor.rediscover()
+
+        let local = try LocalAPI.service(
+            socketPath: configuration.socketPath, logger: logger, status: { await parts.state.status() },
+            logs: { id, stream, tail throws(AgentError) in
+                ByteBuffer(bytes: try await parts.supervisor.logs(of: id, stream: stream, tail: tail))
+            },
+            running: {
+                logger.info("hcs-agent \(HCSVersion.current) of node \(configuration.nodeName) listens on \(configuration.socketPath)")
+                notifier.send("READY=1")
+            })
+        var services: [any Service] = [parts.cycle, local]
+        let http = try configuration.scheduler.map { url throws(AgentError) in
+            HTTPAPIClient(endpoint: .url(url), token: try token(configuration.tokenFile))
+        }
+        if let http { services += schedulerServices(SchedulerClient(http), parts, configuration, logger) }
+        var group = ServiceGroupConfiguration(
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(5)
+        let result: Result<Void, any Error>
+        do { result = .success(try await ServiceGroup(configuration: group).run()) } catch { result = .failure(error) }
+        notifier.send("STOPPING=1")
+        await http?.shutdown()
+        unlink(configuration.socketPath)
+        try result.get()
+        logger.info("hcs-agent stopped; workloads go on")
+    }
+
+    private static func schedulerServices(
+        _ client: SchedulerClient, _ parts: Parts, _ configuration: AgentConfiguration, _ logger: Logger
+    ) -> [any Service] {
+        let supervisor = parts.supervisor
+        let state = parts.state
+        let node = configuration.nodeName
+        return [
+            Publisher(
+                state: state, logger: logger, send: { _ = try await client.report($0) },
+                delivered: { await supervisor.delivered($0) }),
+            AssignmentWatcher(
+                node: node, logger: logger,
+                fetch: { after, wait in try await client.assignments(node: node, after: after, wait: wait) },
+                apply: { assignments in
+                    await supervisor.apply(assignments)
+                    await state.set(workloads: await supervisor.observations(samples: await state.latestSamples))
+                }),
+        ]
+    }
+
+    // MARK: Before the start
+
+    /// State is the agent's alone; the runtime directory must let `hcs` reach the socket.
+    private static func makeDirectories(_ configuration: AgentConfiguration) throws(AgentError) {
+        for (path, mode) in [
+            (configuration.stateDirectory, 0o700), (configuration.workloadsDirectory, 0o700), (configuration.runtimeDirectory, 0o755),
+        ] {
+            guard !FileManager.default.fileExists(atPath: path) else { continue }
+            do {
+                try FileManager.default.createDirectory(
+                    atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: mode])
+            } catch {
+                throw AgentError(
+                    .permission, "could not make \(path): \(error.localizedDescription); choose others with --state-dir and --runtime-dir")
+            }
+        }
+    }
+
+    private final class Locks {
+        private let state: AgentLock
+        private let runtime: AgentLock
+
+        init(_ configuration: AgentConfiguration) throws(AgentError) {
+            state = try AgentLock(path: "\(configuration.stateDirectory)/agent.lock")
+            runtime = try AgentLock(path: "\(configuration.runtimeDirectory)/agent.lock")
+        }
+    }
+
+    private static func token(_ path: String?) throws(AgentError) -> String? {
+        guard let path else { return nil }
+        let text: String
+        do { text = try SmallFile.text(path, limit: 4096) } catch {
+            throw AgentError(error.code == .permission ? .permission : .configuration, "the token file: \(error)")
+        }
+        let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard !token.isEmpty, token.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw AgentError(.configuration, "\(path) holds no token: one line of printable characters")
+        }
+        return token
+    }
+
+    /// The operator's file where there is one, else the one in the program. Strict: an unknown key is an error.
+    package static func healthPolicy(at path: String) throws(AgentError) -> HealthPolicy {
+        let bytes: [UInt8]
+        var name = path
+        do { bytes = try SmallFile.read(path) } catch {
+            guard error.code == .notFound else { throw AgentError(.configuration, "the health policy: \(error)") }
+            bytes = PackageResources.health_policy_json
+            name = "the built-in health policy"
+        }
+        do {
+            let policy = try HCSJSON.decode(HealthPolicy.self, from: Data(bytes))
+            try policy.validate()
+            return policy
+        } catch let error as HealthError { throw AgentError(.configuration, "\(name): \(error)") } catch {
+            throw AgentError(.configuration, "\(name): \(HCSJSON.explain(error))")
+        }
+    }
+
+    /// Runs blocking work beside the cooperative pool.
+    static func blocking<Value: Sendable>(_ body: @escaping @Sendable () -> Value) async -> Value {
+        await withCheckedContinuation { waiting in DispatchQueue.global().async { waiting.resume(returning: body()) } }
+    }
+
+    // MARK: Parts
+
+    private struct Parts: Sendable {
+        let state: NodeState
+        let supervisor: WorkloadSupervisor
+        let cycle: CollectionCycle
+
+        init(_ configuration: AgentConfiguration, _ logger: Logger) async throws(AgentError) {
+            let policy = try Agent.healthPolicy(at: configuration.healthPolicyPath)
+            let host = await Agent.blocking {
+                HostFactsReader(pciVendors: Set(Vendor.allCases.map(\.pciVendorID))).read()
+            }
+            let bootID = BootID.read() ?? "unknown"
+            let simulation = configuration.simulation
+            state = NodeState(
+                node: configuration.nodeName, bootID: bootID, startMilliseconds: RealtimeClock.nowMilliseconds(),
+                scheduler: configuration.scheduler, host: host, simulating: simulation != nil)
+            let group = try configuration.workloadGroup.map { name throws(AgentError) in try AgentUser.group(named: name) }
+            supervisor = WorkloadSupervisor(
+                settings: .init(
+                    directory: configuration.workloadsDirectory, bootID: bootID, interceptor: configuration.interceptor,
+                    workloadUser: configuration.isRoot ? configuration.workloadUser : nil, segmentGroup: group,
+                    simulated: simulation.map { .init(libraryDirectory: $0.libraryDirectory, stateFile: $0.stateFile) }),
+                launcher: ShimLauncher(shim: configuration.shim), segmentDirectory: configuration.segmentDirectory, logger: logger)
+            cycle = CollectionCycle(
+                devices: Agent.deviceManager(configuration),
+                probes: ProbeRunner(
+                    options: ProbeOptions(start: .beginning, simulatedLogPath: configuration.simulatedKernelLog)),
+                health: HealthMonitor(
+                    policy: policy, bootID: bootID, path: configuration.healthStatePath, logger: logger),
+                supervisor: supervisor, state: state, interval: configuration.sampleInterval,
+                trustUserKernelLog: configuration.trustUserKernelLog, logger: logger)
+        }
+    }
+
+    /// Every vendor's real library, and the simulated ones beside them.
+    static func deviceManager(_ configuration: AgentConfiguration) -> DeviceManager {
+        var sources = Vendor.allCases.map { VendorSource.real($0) }
+        if let simulation = configuration.simulation {
+            sources += simulation.vendors.map {
+                VendorSource(
+                    vendor: $0,
+                    kind: .simulated(libraryDirectory: simulation.libraryDirectory, stateFile: simulation.stateFile))
+            }
+        }
+        let seconds = configuration.sampleInterval / .seconds(1)
+        return DeviceManager(
+            sources: sources, executable: configuration.worker, hostEnvironment: StandardDirectories.current(),
+            sweepsPerInventory: max(1, Int((10 / seconds).rounded(.up))),
+            numaNode: { address in PCIBus().numaNode(of: address) })
+    }
+}

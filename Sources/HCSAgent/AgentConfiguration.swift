@@ -1,0 +1,156 @@
+package import HCSModel
+import HCSSystem
+
+/// Everything that a flag, a variable or a default decides. Flags beat `HCS_*_DIR`, which beat the defaults.
+package struct AgentConfiguration: Hashable, Sendable {
+    /// What the command line gave; nil = not given.
+    package struct Flags: Hashable, Sendable {
+        package var scheduler: String?
+        package var tokenFile: String?
+        package var nodeName: String?
+        package var configDirectory: String?
+        package var stateDirectory: String?
+        package var runtimeDirectory: String?
+        package var segmentDirectory: String?
+        package var interceptor: String?
+        package var shim: String?
+        package var worker: String?
+        package var workloadUser: String?
+        package var workloadGroup: String?
+        package var sampleIntervalMilliseconds: Int?
+        package var trustUserKernelLog = false
+        package var simulatedKernelLog: String?
+        package var metricsPort: Int?
+
+        package init() {}
+    }
+
+    /// A simulated host beside whatever is real: its state file exists already.
+    package struct Simulation: Hashable, Sendable {
+        package var stateFile: String
+        package var libraryDirectory: String
+        /// The makers that the scenario has devices of.
+        package var vendors: [Vendor]
+
+        package init(stateFile: String, libraryDirectory: String, vendors: [Vendor]) {
+            self.stateFile = stateFile
+            self.libraryDirectory = libraryDirectory
+            self.vendors = vendors
+        }
+    }
+
+    /// Base URL of the scheduler; nil = local only.
+    package var scheduler: String?
+    package var tokenFile: String?
+    package var nodeName: String
+    package var configDirectory: String
+    package var stateDirectory: String
+    package var runtimeDirectory: String
+    package var segmentDirectory: String
+    package var interceptor: String
+    package var shim: String
+    package var worker: String
+    package var workloadUser: String
+    /// Group that may write a workload's segment (mode 0660); nil = only its user (0600).
+    package var workloadGroup: String?
+    package var sampleInterval: Duration
+    package var trustUserKernelLog: Bool
+    package var simulatedKernelLog: String?
+    /// Of 127.0.0.1; 0 = no metrics.
+    package var metricsPort: Int
+    package var simulation: Simulation?
+    /// Whether the agent runs as root: then workloads run as `workloadUser`.
+    package var isRoot: Bool
+
+    package static let defaultWorkloadUser = "hcs-workload"
+    package static let defaultMetricsPort = 9470
+
+    package var socketPath: String { "\(runtimeDirectory)/agent.sock" }
+    package var workloadsDirectory: String { "\(stateDirectory)/workloads" }
+    package var healthStatePath: String { "\(stateDirectory)/health.json" }
+    package var healthPolicyPath: String { "\(configDirectory)/health-policy.json" }
+    package var simulationStatePath: String { "\(runtimeDirectory)/simulation.state" }
+
+    /// Resolves the flags. `executable` is the path of this program: its neighbours are looked for beside it.
+    package init(
+        flags: Flags, environment: [String: String], uid: UInt32, hostname: String, executable: String,
+        fileExists: (String) -> Bool
+    ) throws(AgentError) {
+        func absolute(_ path: String, _ flag: String) throws(AgentError) -> String {
+            guard path.hasPrefix("/"), !path.utf8.contains(0) else {
+                throw AgentError(.usage, "\(flag) '\(path.prefix(200))' must be an absolute path")
+            }
+            return path.count > 1 && path.hasSuffix("/") ? String(path.dropLast()) : path
+        }
+        isRoot = uid == 0
+        scheduler = try Self.url(flags.scheduler ?? environment["HCS_SCHEDULER"].flatMap { $0.isEmpty ? nil : $0 })
+        configDirectory = try absolute(
+            flags.configDirectory ?? StandardDirectories.configuration(environment: environment, uid: uid), "--config-dir")
+        stateDirectory = try absolute(
+            flags.stateDirectory ?? StandardDirectories.state(of: "hcs-agent", environment: environment, uid: uid),
+            "--state-dir")
+        runtimeDirectory = try absolute(
+            flags.runtimeDirectory ?? StandardDirectories.runtime(environment: environment, uid: uid), "--runtime-dir")
+        segmentDirectory = try absolute(
+            flags.segmentDirectory ?? (uid == 0 ? "/dev/shm/hcs" : "/dev/shm/hcs-\(uid)"), "--segment-dir")
+
+        let beside = executable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
+        let packaged = "/usr/lib/hcs/libhcs_interceptor.so"
+        let neighbour = "\(beside)/../lib/hcs/libhcs_interceptor.so"
+        interceptor = try absolute(flags.interceptor ?? (fileExists(neighbour) ? neighbour : packaged), "--interceptor")
+        let packagedShim = "\(beside)/../lib/hcs/hcs-shim"
+        shim = try absolute(
+            flags.shim ?? (fileExists("\(beside)/hcs-shim") || !fileExists(packagedShim) ? "\(beside)/hcs-shim" : packagedShim),
+            "--shim")
+        worker = try absolute(flags.worker ?? "\(beside)/hcs-vendor-worker", "--worker")
+
+        let token = flags.tokenFile ?? environment["HCS_TOKEN_FILE"]
+        if let token {
+            tokenFile = token
+        } else {
+            let places = ["\(configDirectory)/node.token", StandardDirectories.state(of: "hcs-scheduler", environment: [:], uid: uid) + "/node.token"]
+            tokenFile = places.first(where: fileExists)
+        }
+        if let name = flags.nodeName {
+            guard Self.isNodeName(name) else {
+                throw AgentError(.usage, "--node-name '\(name.prefix(80))' must be 1 to 63 of a-z 0-9 - . and start with a letter or digit")
+            }
+            nodeName = name
+        } else {
+            nodeName = Self.nodeName(from: hostname)
+        }
+        workloadUser = flags.workloadUser ?? Self.defaultWorkloadUser
+        workloadGroup = flags.workloadGroup
+        let interval = flags.sampleIntervalMilliseconds ?? 1000
+        guard (50...60_000).contains(interval) else {
+            throw AgentError(.usage, "--sample-interval must be 50 to 60000 milliseconds, not \(interval)")
+        }
+        sampleInterval = .milliseconds(interval)
+        trustUserKernelLog = flags.trustUserKernelLog
+        simulatedKernelLog = flags.simulatedKernelLog
+        metricsPort = flags.metricsPort ?? Self.defaultMetricsPort
+        guard (0...65_535).contains(metricsPort) else { throw AgentError(.usage, "--metrics-port must be 0 to 65535") }
+    }
+
+    private static func url(_ text: String?) throws(AgentError) -> String? {
+        guard let text else { return nil }
+        guard text.hasPrefix("http://") || text.hasPrefix("https://"), text.utf8.count <= 2048,
+            !text.contains(where: { $0.isWhitespace })
+        else { throw AgentError(.usage, "--scheduler '\(text.prefix(120))' must be a URL such as http://127.0.0.1:8470") }
+        return text
+    }
+
+    package static func isNodeName(_ name: String) -> Bool {
+        guard (1...63).contains(name.utf8.count), let first = name.first, first != "-", first != "." else { return false }
+        return name.utf8.allSatisfy {
+            (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
+        }
+    }
+
+    /// A host's own name as a node's name: lower case, anything else a dash.
+    package static func nodeName(from hostname: String) -> String {
+        let mapped = hostname.lowercased().prefix(63).map { isNodeName("a\($0)") ? $0 : "-" }
+        let trimmed = String(mapped.drop { $0 == "-" || $0 == "." })
+        return isNodeName(trimmed) ? trimmed : "localhost"
+    }
+}

@@ -1,0 +1,125 @@
+package import HCSDevice
+import HCSHealth
+import HCSModel
+package import HCSProbe
+import HCSSystem
+package import Logging
+import ServiceLifecycle
+
+/// Looks at the host: devices each interval, segments and workloads four times a second, faults the moment they are seen.
+/// The three do not wait for each other: a hanging vendor library delays no fault and no workload.
+package struct CollectionCycle: Service {
+    /// How often segments are read and reaped and workloads are looked at.
+    package static let segmentInterval: Duration = .milliseconds(250)
+
+    private let devices: DeviceManager
+    private let probes: ProbeRunner
+    private let health: HealthMonitor
+    private let supervisor: WorkloadSupervisor
+    private let state: NodeState
+    private let interval: Duration
+    private let trustUserKernelLog: Bool
+    private let logger: Logger
+
+    package init(
+        devices: DeviceManager, probes: ProbeRunner, health: HealthMonitor, supervisor: WorkloadSupervisor, state: NodeState,
+        interval: Duration, trustUserKernelLog: Bool, logger: Logger
+    ) {
+        self.devices = devices
+        self.probes = probes
+        self.health = health
+        self.supervisor = supervisor
+        self.state = state
+        self.interval = interval
+        self.trustUserKernelLog = trustUserKernelLog
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        do { try await probes.start() } catch { logger.error("no probes: \(error)") }
+        await cancelWhenGracefulShutdown {
+            await withTaskGroup(of: Void.self) { group in
+                group.addTask { await sampleDevices() }
+                group.addTask { await watchWorkloads() }
+                group.addTask { await watchFaults() }
+            }
+        }
+        await probes.stop()
+        await health.save()
+        await devices.stop()
+    }
+
+    // MARK: Devices
+
+    private func sampleDevices() async {
+        _ = await devices.inventory()
+        while !Task.isCancelled {
+            let start = ContinuousClock.now
+            let sweep = await devices.sample()
+            if Task.isCancelled { return }
+            await take(sweep)
+            try? await Task.sleep(until: start + interval, clock: .continuous)
+        }
+    }
+
+    private func take(_ sweep: DeviceSweep) async {
+        let now = RealtimeClock.nowMilliseconds()
+        let known = await devices.devices
+        let vendors = sweep.workers.map(\.reported)
+        await health.update(devices: known, at: now)
+        await health.record(samples: sweep.samples, vendors: vendors, at: now)
+        await state.set(devices: known)
+        await state.set(samples: sweep.samples)
+        await state.set(vendors: vendors)
+        await state.set(probes: probes.statuses())
+        await publishHealth(at: now)
+        await health.save()
+    }
+
+    private func publishHealth(at now: Int64) async {
+        await state.set(healths: await health.healths(at: now))
+        await supervisor.update(devices: await state.deviceReports())
+    }
+
+    // MARK: Workloads
+
+    private func watchWorkloads() async {
+        while !Task.isCancelled {
+            let start = ContinuousClock.now
+            await supervisor.tick()
+            await state.set(workloads: await supervisor.observations(samples: await state.latestSamples))
+            try? await Task.sleep(until: start + Self.segmentInterval, clock: .continuous)
+        }
+    }
+
+    // MARK: Faults
+
+    private func watchFaults() async {
+        for await event in probes.events {
+            // What stands in the log from an earlier simulation concerns nobody now; real history does.
+            if event.isHistory && event.simulated { continue }
+            guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else { continue }
+            let outcome = await health.record(fault)
+            switch outcome {
+            case .counted(let ids):
+                logger.warning("\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.message)")
+                await publishHealth(at: RealtimeClock.nowMilliseconds())
+                await health.save()
+            case .unmatched: logger.warning("\(fault.family) \(fault.code) on no device known here: \(fault.message)")
+            case .notDeviceFault: logger.info("\(fault.family) \(fault.code), which is no fault of a device: \(fault.message)")
+            case .duplicate: break
+            }
+        }
+    }
+}
+
+extension HCSDevice.VendorStatus {
+    /// As it goes over the wire.
+    fileprivate var reported: HCSModel.VendorStatus {
+        HCSModel.VendorStatus(
+            vendor: vendor, simulated: simulated, state: HCSModel.VendorStatus.State(rawValue: state.rawValue) ?? .crashed,
+            reason: ([reason].compactMap { $0 } + skippedDevices.prefix(4)).joined(separator: "; "),
+            missedDeadlines: UInt64(clamping: missedDeadlines), restarts: UInt64(clamping: restarts),
+            stuck: UInt64(clamping: stuck), droppedValues: droppedValues)
+    }
+}

@@ -1,0 +1,112 @@
+package import HCSAPI
+package import HCSModel
+import HCSSystem
+
+/// What the agent knows now, from all its parts; makes the report for the scheduler and the status for the local API.
+/// Only the latest state is kept: a scheduler that is away costs no memory.
+package actor NodeState {
+    private let node: String
+    private let bootID: String
+    private let startMilliseconds: Int64
+    private let scheduler: String?
+    private let host: HostFacts
+    private let simulating: Bool
+    private var sequence: UInt64 = 0
+    private var devices: [Device] = []
+    private var vanished: Set<DeviceID> = []
+    private var samples: [DeviceID: DeviceSample] = [:]
+    private var healths: [DeviceID: DeviceHealth] = [:]
+    private var vendors: [VendorStatus] = []
+    private var probes: [ProbeStatus] = []
+    private var workloads: [WorkloadObservation] = []
+    private var schedulerReachable = false
+    /// Raised when the scheduler should hear of something at once.
+    package nonisolated let changed = ChangeSignal()
+
+    package init(
+        node: String, bootID: String, startMilliseconds: Int64, scheduler: String?, host: HostFacts, simulating: Bool
+    ) {
+        self.node = node
+        self.bootID = bootID
+        self.startMilliseconds = startMilliseconds
+        self.scheduler = scheduler
+        self.host = host
+        self.simulating = simulating
+    }
+
+    // MARK: What comes in
+
+    /// The inventory. A device that is not listed any more stays, blocked, until the agent restarts: its workloads must be seen.
+    package func set(devices new: [Device]) {
+        let ids = Set(new.map(\.id))
+        let gone = devices.filter { !ids.contains($0.id) }
+        let all = (new + gone).prefix(APILimits.devicesPerNode)
+        guard Array(all) != devices || vanished != Set(gone.map(\.id)) else { return }
+        devices = Array(all)
+        vanished = Set(gone.map(\.id))
+        changed.raise()
+    }
+
+    package func set(samples new: [DeviceID: DeviceSample]) { samples = new }
+
+    package func set(healths new: [DeviceID: DeviceHealth]) {
+        guard new != healths else { return }
+        healths = new
+        changed.raise()
+    }
+
+    package func set(vendors new: [VendorStatus]) {
+        let states = vendors.map(\.state)
+        vendors = new
+        if new.map(\.state) != states { changed.raise() }
+    }
+
+    package func set(probes new: [ProbeStatus]) {
+        let states = probes.map(\.state)
+        probes = new
+        if new.map(\.state) != states { changed.raise() }
+    }
+
+    package func set(workloads new: [WorkloadObservation]) {
+        guard new != workloads else { return }
+        workloads = new
+        changed.raise()
+    }
+
+    package func set(schedulerReachable new: Bool) { schedulerReachable = new }
+
+    // MARK: What goes out
+
+    /// The last pass's figures.
+    package var latestSamples: [DeviceID: DeviceSample] { samples }
+
+    /// nil = may be given work.
+    package func blocked(_ device: Device) -> String? {
+        if vanished.contains(device.id) { return "its vendor's library does not list it any more" }
+        if simulating, !device.simulated { return "a real device: this agent runs a simulation (--simulate)" }
+        return nil
+    }
+
+    package func deviceReports() -> [DeviceReport] {
+        devices.map { device in
+            DeviceReport(
+                device: device, sample: vanished.contains(device.id) ? nil : samples[device.id],
+                health: healths[device.id] ?? DeviceHealth(score: nil, reasons: []), blocked: blocked(device))
+        }
+    }
+
+    /// The next report; each has its own sequence number.
+    package func report() -> NodeReport {
+        sequence += 1
+        return NodeReport(
+            bootID: bootID, node: node, sequence: sequence, agentStartMilliseconds: startMilliseconds,
+            sentMilliseconds: RealtimeClock.nowMilliseconds(), host: host, devices: deviceReports(),
+            workloads: Array(workloads.prefix(APILimits.workloadsPerReport)), vendors: vendors, probes: probes)
+    }
+
+    package func status() -> AgentStatus {
+        AgentStatus(
+            node: node, agentVersion: HCSVersion.current, scheduler: scheduler, schedulerReachable: schedulerReachable,
+            devices: deviceReports(), workloads: workloads, vendors: vendors, probes: probes)
+    }
+}

@@ -1,0 +1,99 @@
+import Glibc
+package import HCSModel
+
+/// The worker's side: reads requests, asks the backend, writes replies, until its input ends. One thread, no state but
+/// the backend.
+package struct WorkerServer: ~Copyable {
+    private let backend: any VendorBackend
+    private let vendor: Vendor
+    private let search: LibrarySearch
+    private var opened = false
+
+    package init?(vendor: Vendor, search: LibrarySearch) {
+        guard let make = VendorRegistry.backends[vendor] else { return nil }
+        backend = make()
+        self.vendor = vendor
+        self.search = search
+    }
+
+    /// Answers one request. Whatever is asked first opens the library.
+    package mutating func answer(_ request: WorkerProtocol.Request) -> Result<JSONValue, DeviceError> {
+        do throws(DeviceError) {
+            if !opened, request != .quit { try open() }
+            return .success(try value(request))
+        } catch {
+            return .failure(error)
+        }
+    }
+
+    private mutating func open() throws(DeviceError) {
+        try backend.open(search)
+        opened = true
+    }
+
+    private func value(_ request: WorkerProtocol.Request) throws(DeviceError) -> JSONValue {
+        switch request {
+        case .hello:
+            JSONValue(fields: [("vendor", .string(vendor.rawValue)), ("version", .string(HCSVersion.current))])
+        case .inventory: try backend.inventory().json
+        case .sample: JSONValue(fields: [("samples", .array(try backend.sample().map(\.json)))])
+        case .symbols: backend.symbols.json
+        case .quit: .bool(true)
+        }
+    }
+
+    /// Serves requests from one descriptor to another until the input ends or `quit`. SIGTERM, blocked by the sandbox,
+    /// ends the process only while it waits here: never inside a vendor's call (dcgm-exporter#84: an NVML client killed
+    /// in a call can leave the driver's lock held).
+    package mutating func serve(from input: Int32, to output: Int32) {
+        var pending: [UInt8] = []
+        serving: while waitReadable(input) {
+            var chunk = [UInt8](repeating: 0, count: 512)
+            let count = Glibc.read(input, &chunk, chunk.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { break }
+            pending += chunk.prefix(count)
+            while let end = pending.firstIndex(of: UInt8(ascii: "\n")) {
+                let line = Array(pending[..<end])
+                pending.removeSubrange(...end)
+                let (number, request) = WorkerProtocol.parse(line) ?? (0, nil)
+                let result =
+                    request.map { answer($0) }
+                    ?? .failure(DeviceError(.badRequest, "ask: NUMBER hello, inventory, sample, symbols or quit"))
+                guard Self.write(WorkerProtocol.reply(number, result), to: output), request != .quit else {
+                    break serving
+                }
+            }
+            if pending.count > WorkerProtocol.maximumRequest { break }
+        }
+        backend.close()
+    }
+
+    /// pselect(2) takes SIGTERM's block away for the wait only. (ppoll(2) would do it, but does not import.)
+    private func waitReadable(_ descriptor: Int32) -> Bool {
+        precondition(descriptor >= 0 && descriptor < 64, "a worker reads descriptor 0 or 3")
+        var none = sigset_t()
+        sigemptyset(&none)
+        while true {
+            var readable = fd_set()
+            withUnsafeMutableBytes(of: &readable) {
+                $0.storeBytes(of: UInt64(1) << UInt64(descriptor), as: UInt64.self)
+            }
+            let count = pselect(descriptor + 1, &readable, nil, nil, nil, &none)
+            if count > 0 { return true }
+            if count < 0, errno != EINTR { return false }
+        }
+    }
+
+    /// Writes it all; false where nobody reads any more.
+    static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { return false }
+            sent += count
+        }
+        return true
+    }
+}

@@ -1,0 +1,21 @@
+private struct AnyKey: CodingKey {
+    let stringValue: String
+    let intValue: Int? = nil
+    init(stringValue: String) { self.stringValue = stringValue }
+    init?(intValue: Int) { nil }
+}
+
+extension Decoder {
+    /// Throws for a key that is none of `Keys`, naming it and those that are allowed.
+    package func rejectUnknownKeys<Keys: CodingKey & CaseIterable>(_: Keys.Type) throws {
+        let allowed = Set(Keys.allCases.map(\.stringValue))
+        let container = try container(keyedBy: AnyKey.self)
+        for key in container.allKeys where !allowed.contains(key.stringValue) {
+            throw DecodingError.dataCorrupted(
+                .init(
+                    codingPath: codingPath,
+                    debugDescription:
+                        "unknown field '\(key.stringValue.prefix(64))'; known: \(allowed.sorted().joined(separator: ", "))"))
+        }
+    }
+}

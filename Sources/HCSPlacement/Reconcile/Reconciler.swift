@@ -1,0 +1,146 @@
+package import HCSModel
+
+/// What becomes of a workload when something was seen of it. Pure: record, observation and `now` in, record out.
+package enum Reconciler {
+    /// What an agent saw of one attempt.
+    package struct Observation: Sendable {
+        package var node: String
+        package var attempt: Int
+        package var isRunning: Bool
+        package var hasEnded: Bool
+        package var exit: ExitStatus?
+
+        package init(node: String, attempt: Int, isRunning: Bool, hasEnded: Bool, exit: ExitStatus?) {
+            self.node = node
+            self.attempt = attempt
+            self.isRunning = isRunning
+            self.hasEnded = hasEnded
+            self.exit = exit
+        }
+    }
+
+    /// A workload that failed this long before its device was known to be faulty is counted as that fault's victim.
+    package static let victimWindowMilliseconds: Int64 = 30_000
+    package static let firstBackoffMilliseconds: Int64 = 1_000
+    package static let longestBackoffMilliseconds: Int64 = 300_000
+
+    /// Applies an agent's observation. `faulty` tells the reason why a device no longer takes work, nil if it does.
+    package static func observe(
+        _ record: WorkloadRecord, _ seen: Observation, faulty: (DeviceID) -> String?, now: Int64
+    ) -> WorkloadRecord {
+        var record = record
+        if let previous = record.previous, seen.node == previous.node, seen.attempt <= previous.attempt {
+            if seen.hasEnded && seen.attempt == previous.attempt { record.previous = nil }
+            return record
+        }
+        guard seen.node == record.node, seen.attempt == record.attempt, !record.phase.hasEnded else { return record }
+        if seen.hasEnded { return ended(record, exit: seen.exit ?? ExitStatus(), faulty: faulty, now: now) }
+        if seen.isRunning && record.phase == .assigned {
+            record.phase = .running
+            record.note(.started, "running on \(seen.node)", device: record.grants.first?.device, at: now)
+        }
+        return record
+    }
+
+    private static func ended(
+        _ old: WorkloadRecord, exit: ExitStatus, faulty: (DeviceID) -> String?, now: Int64
+    ) -> WorkloadRecord {
+        var record = old
+        record.exit = exit
+        if record.deleteRequested {
+            record.phase = .deleted
+            record.note(.deleted, "deleted; its process ended with: \(exit)", at: now)
+            return record
+        }
+        if exit.isSuccess {
+            record.phase = .succeeded
+            record.note(.ended, "succeeded", at: now)
+            return record
+        }
+        let fault = record.grants.compactMap { grant in faulty(grant.device).map { (grant.device, $0) } }.first
+        if let (device, reason) = fault, record.spec.restart != .never {
+            record.note(.deviceFault, "ended with \(exit) on a faulty device: \(reason)", device: device, at: now)
+            return queued(record, at: now)
+        }
+        record.failures += 1
+        if record.spec.restart == .onFailure {
+            let wait = backoff(failures: record.failures)
+            record.notBeforeMilliseconds = now + wait
+            record.note(.ended, "failed (\(exit)), starts again in \(wait / 1000) s", at: now)
+            return queued(record, at: now)
+        }
+        record.phase = .failed
+        record.note(.ended, "failed: \(exit)", at: now)
+        return record
+    }
+
+    package static func backoff(failures: Int) -> Int64 {
+        let doublings = min(max(failures - 1, 0), 20)
+        return min(firstBackoffMilliseconds << Int64(doublings), longestBackoffMilliseconds)
+    }
+
+    private static func queued(_ old: WorkloadRecord, at now: Int64) -> WorkloadRecord {
+        var record = old
+        record.phase = .queued
+        record.node = nil
+        record.grants = []
+        record.updatedMilliseconds = now
+        return record
+    }
+
+    /// A device of a live workload became faulty: the attempt is to end, and the workload queues for another device
+    /// (policy `never`: it is left alone, and told). Also revives one that the fault killed just before it was known.
+    package static func deviceFault(
+        _ old: WorkloadRecord, device: DeviceID, reason: String, now: Int64
+    ) -> WorkloadRecord {
+        var record = old
+        let isVictim =
+            record.phase == .failed && !record.deleteRequested && now - record.updatedMilliseconds <= victimWindowMilliseconds
+        guard record.phase == .assigned || record.phase == .running || isVictim,
+            record.grants.contains(where: { $0.device == device })
+        else { return record }
+        guard record.spec.restart != .never else {
+            if record.phase != .failed {
+                record.note(.deviceFault, "its device is faulty, left alone by policy never: \(reason)", device: device, at: now)
+            }
+            return record
+        }
+        record.note(.deviceFault, "moved off a faulty device: \(reason)", device: device, at: now)
+        // One hop at a time: while an older attempt still drains, the present one was never handed out.
+        if let node = record.node, record.previous == nil, !isVictim {
+            record.previous = .init(node: node, attempt: record.attempt, grants: record.grants)
+        }
+        return queued(record, at: now)
+    }
+
+    /// Places a queued workload.
+    package static func placed(_ old: WorkloadRecord, on placement: PlacementCycle.Placement, now: Int64) -> WorkloadRecord {
+        var record = old
+        let isMove = record.attempt > 0
+        record.phase = .assigned
+        record.attempt += 1
+        record.node = placement.node
+        record.grants = [placement.grant]
+        record.notBeforeMilliseconds = nil
+        record.exit = nil
+        record.note(
+            isMove ? .moved : .placed, "placed on \(placement.node), device \(placement.grant.device), quota \(placement.grant.quota)",
+            device: placement.grant.device, at: now)
+        return record
+    }
+
+    /// A user asks for the end.
+    package static func delete(_ old: WorkloadRecord, now: Int64) -> WorkloadRecord {
+        var record = old
+        guard !record.phase.hasEnded else { return record }
+        record.deleteRequested = true
+        if record.phase == .queued {
+            record.phase = .deleted
+            record.note(.deleted, "deleted while it was queued", at: now)
+        } else if record.phase != .stopping {
+            record.phase = .stopping
+            record.note(.stopping, "asked to stop", at: now)
+        }
+        return record
+    }
+}

@@ -1,0 +1,102 @@
+internal import CHCSProbe
+internal import HCSSystem
+
+/// A BPF object of ours, loaded and attached. Used by one thread.
+final class BPFObject {
+    /// Called with each event's bytes, within `consume`.
+    typealias Handler = (UnsafeRawBufferPointer) -> Void
+
+    private let handler: Handler
+    private var probe: OpaquePointer?
+
+    /// Loads the program that `hexadecimal` holds (`EmbeddedPrograms`).
+    init(hexadecimal: StaticString, root: HostRoot, handler: @escaping Handler) throws(ProbeError) {
+        self.handler = handler
+        let btf = root.path(Self.kernelBTF)
+        guard Self.hasKernelBTF(root: root) else {
+            throw ProbeError(.noBTF, "eBPF is not available: no \(btf) (kernel built without CONFIG_DEBUG_INFO_BTF)")
+        }
+        guard let object = Self.decode(hexadecimal) else {
+            preconditionFailure("EmbeddedPrograms holds hexadecimal digits: bpf/embed.sh writes it")
+        }
+        var log = [CChar](repeating: 0, count: 8192)
+        var opened: OpaquePointer?
+        let result = object.withUnsafeBytes { bytes in
+            hcs_probe_open(
+                bytes.baseAddress, bytes.count,
+                { context, data, size in
+                    guard let context, let data else { return }
+                    let object = Unmanaged<BPFObject>.fromOpaque(context).takeUnretainedValue()
+                    object.handler(UnsafeRawBufferPointer(start: data, count: size))
+                }, Unmanaged.passUnretained(self).toOpaque(), &log, log.count, &opened)
+        }
+        guard result == 0, let opened else {
+            let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+            throw Self.error(errno: -result, log: text, capabilities: Capabilities.effective(root: root))
+        }
+        probe = opened
+    }
+
+    deinit { hcs_probe_close(probe) }
+
+    /// For poll(2): readable when events wait.
+    var number: Int32 { probe.map { hcs_probe_fd($0) } ?? -1 }
+
+    /// Hands waiting events to the handler; never blocks.
+    func consume() {
+        if let probe { _ = hcs_probe_consume(probe) }
+    }
+
+    /// Events that did not fit into the ring buffer.
+    var drops: UInt64 {
+        var count: UInt64 = 0
+        if let probe { _ = hcs_probe_drops(probe, &count) }
+        return count
+    }
+
+    static let kernelBTF = "/sys/kernel/btf/vmlinux"
+
+    static func hasKernelBTF(root: HostRoot) -> Bool {
+        (try? Descriptor.open(root.path(kernelBTF), 0)) != nil
+    }
+
+    /// In words, with the capability that is missing.
+    static func error(errno number: Int32, log: String, capabilities: Capabilities) -> ProbeError {
+        // EPERM: bpf(2) itself; EACCES is the verifier.
+        guard number == 1 else {
+            let lines = log.split(separator: "\n").suffix(2).joined(separator: " / ")
+            let detail = lines.isEmpty ? "" : ": \(lines.prefix(400))"
+            return ProbeError(
+                .rejected, "the kernel refused the eBPF program: \(SystemError.text(of: number))\(detail)")
+        }
+        return ProbeError(.noPermission, permissionAdvice(capabilities))
+    }
+
+    static func permissionAdvice(_ capabilities: Capabilities) -> String {
+        let missing =
+            capabilities.has("CAP_SYS_ADMIN") ? [] : ["CAP_BPF", "CAP_PERFMON"].filter { !capabilities.has($0) }
+        return missing.isEmpty
+            ? "eBPF is not permitted although the capabilities are there: a seccomp filter, a container or kernel lockdown forbids bpf(2)"
+            : "eBPF is not permitted: \(missing.joined(separator: " and ")) missing"
+    }
+
+    static func decode(_ text: StaticString) -> [UInt8]? {
+        func digit(_ byte: UInt8) -> UInt8? {
+            switch byte {
+            case 0x30...0x39: byte - 0x30
+            case 0x61...0x66: byte - 0x61 + 10
+            default: nil
+            }
+        }
+        return text.withUTF8Buffer { digits in
+            guard digits.count % 2 == 0 else { return nil }
+            var bytes: [UInt8] = []
+            bytes.reserveCapacity(digits.count / 2)
+            for index in stride(from: 0, to: digits.count, by: 2) {
+                guard let high = digit(digits[index]), let low = digit(digits[index + 1]) else { return nil }
+                bytes.append(high << 4 | low)
+            }
+            return bytes
+        }
+    }
+}

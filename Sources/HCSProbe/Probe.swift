@@ -1,0 +1,58 @@
+package import HCSModel
+package import HCSSystem
+
+/// Something that watches the host and tells what it sees. It has a thread of its own.
+package protocol Probe: Sendable {
+    /// Stable, for status and metrics: `kernel-log`.
+    var name: String { get }
+
+    /// Sets itself up, calls `ready` once (also when it cannot work: `status` tells why), and tells events until
+    /// `context.stop` is readable. Runs on a thread that may block.
+    func run(_ context: ProbeContext)
+
+    func status() -> ProbeStatus
+}
+
+/// What a running probe is given.
+package struct ProbeContext: Sendable {
+    /// Readable when the probe must return, at once.
+    package let stop: WakeUp
+    package let ready: @Sendable () -> Void
+    /// Hands an event over; false when the reader is too slow and the event was dropped: count it.
+    package let emit: @Sendable (KernelLogEvent) -> Bool
+
+    package init(
+        stop: WakeUp, ready: @escaping @Sendable () -> Void, emit: @escaping @Sendable (KernelLogEvent) -> Bool
+    ) {
+        self.stop = stop
+        self.ready = ready
+        self.emit = emit
+    }
+}
+
+/// How the probes of a host are to run.
+package struct ProbeOptions: Sendable {
+    package var root: HostRoot
+    /// The kernel log; nil = do not look at it.
+    package var kernelLogPath: String?
+    /// false forces the polling form.
+    package var useBPF: Bool
+    /// Where to begin in the kernel log.
+    package var start: KernelLog.Start
+    /// A file of lines that stands for a kernel log, for simulation; nil = none.
+    package var simulatedLogPath: String?
+    /// Events that wait for the reader at most; later ones are dropped and counted, since the first of a storm tell most.
+    package var bufferLimit: Int
+
+    package init(
+        root: HostRoot = .real, kernelLogPath: String? = KernelLog.devicePath, useBPF: Bool = true,
+        start: KernelLog.Start = .now, simulatedLogPath: String? = nil, bufferLimit: Int = 4096
+    ) {
+        self.root = root
+        self.kernelLogPath = kernelLogPath
+        self.useBPF = useBPF
+        self.start = start
+        self.simulatedLogPath = simulatedLogPath
+        self.bufferLimit = bufferLimit
+    }
+}

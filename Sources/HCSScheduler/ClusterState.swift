@@ -1,0 +1,339 @@
+package import HCSAPI
+package import HCSModel
+import HCSPlacement
+
+/// All the scheduler knows, and what each input makes of it. A value: the actor around it owns time, store and waiting.
+package struct ClusterState: Sendable {
+    /// A node silent for longer gets no new work.
+    package static let silenceLimitMilliseconds: Int64 = 10_000
+    /// Ended workloads that are remembered; the oldest go first.
+    package static let endedWorkloadsKept = 1_000
+
+    package struct NodeEntry: Sendable {
+        package var record: NodeRecord
+        /// nil until this scheduler process has heard from it.
+        package var report: NodeReport?
+        /// Scheduler's monotonic clock, milliseconds.
+        package var lastHeard: Int64?
+    }
+
+    package private(set) var revision: Revision
+    package private(set) var nodes: [String: NodeEntry] = [:]
+    package private(set) var workloads: [WorkloadID: WorkloadRecord] = [:]
+    /// The revision at which what a node should run last changed.
+    package private(set) var assignmentRevision: [String: Revision] = [:]
+
+    // What changed since the last commit.
+    private var changedNodes: Set<String> = []
+    private var changedWorkloads: Set<WorkloadID> = []
+    private var removedWorkloads: Set<WorkloadID> = []
+    private var changedAssignments: Set<String> = []
+
+    package init(revision: Revision, nodes: [NodeRecord], workloads: [WorkloadRecord]) {
+        self.revision = revision
+        for node in nodes {
+            self.nodes[node.name] = NodeEntry(record: node)
+            assignmentRevision[node.name] = revision
+        }
+        for workload in workloads { self.workloads[workload.id] = workload }
+    }
+
+    // MARK: Changes for the store
+
+    /// Nodes and workloads to persist; nil when nothing durable changed.
+    package var pendingNodes: [NodeRecord] { changedNodes.sorted().compactMap { nodes[$0]?.record } }
+    package var pendingWorkloads: [WorkloadRecord] { changedWorkloads.sorted().compactMap { workloads[$0] } }
+    package var pendingRemovals: [WorkloadID] { removedWorkloads.sorted() }
+    package var isDirty: Bool { !(changedNodes.isEmpty && changedWorkloads.isEmpty && removedWorkloads.isEmpty) }
+
+    /// The store took the changes as `revision`. Answers the nodes whose assignments changed.
+    package mutating func committed(as revision: Revision) -> Set<String> {
+        self.revision = revision
+        for node in changedAssignments { assignmentRevision[node] = revision }
+        defer {
+            changedNodes = []
+            changedWorkloads = []
+            removedWorkloads = []
+            changedAssignments = []
+        }
+        return changedAssignments
+    }
+
+    private mutating func update(_ record: WorkloadRecord) {
+        let old = workloads[record.id]
+        guard old != record else { return }
+        workloads[record.id] = record
+        changedWorkloads.insert(record.id)
+        for node in [old?.node, old?.previous?.node, record.node, record.previous?.node] {
+            if let node { changedAssignments.insert(node) }
+        }
+    }
+
+    // MARK: Inputs
+
+    /// Takes a report in. Throws a problem for one that is older than what is known.
+    package mutating func receive(_ report: NodeReport, monotonic: Int64, now: Int64) throws(APIProblem) {
+        try Self.check(report)
+        if let last = nodes[report.node]?.report {
+            let older =
+                (report.agentStartMilliseconds, report.sequence) <= (last.agentStartMilliseconds, last.sequence)
+            guard !older else {
+                throw .conflict(
+                    "report \(report.sequence) of node \(report.node) is not newer than \(last.sequence): is a second agent running under this name?")
+            }
+        }
+        let record = NodeRecord(
+            name: report.node, agentVersion: report.agentVersion, bootID: report.bootID, host: report.host,
+            devices: report.devices.map(\.device))
+        if nodes[report.node]?.record != record { changedNodes.insert(report.node) }
+        if assignmentRevision[report.node] == nil { assignmentRevision[report.node] = revision }
+        nodes[report.node] = NodeEntry(record: record, report: report, lastHeard: monotonic)
+        let faults = faultReasons()
+        for seen in report.workloads {
+            guard let record = workloads[seen.id] else { continue }
+            let observation = Reconciler.Observation(
+                node: report.node, attempt: seen.attempt, isRunning: seen.phase == .running, hasEnded: seen.phase == .ended,
+                exit: seen.exit)
+            update(Reconciler.observe(record, observation, faulty: { faults[$0] }, now: now))
+        }
+        moveOffFaultyDevices(of: report, faults: faults, now: now)
+        schedule(monotonic: monotonic, now: now)
+    }
+
+    private static func check(_ report: NodeReport) throws(APIProblem) {
+        guard report.apiVersion == HCSVersion.api else {
+            throw .badRequest("the report speaks API '\(report.apiVersion.prefix(16))', this scheduler speaks \(HCSVersion.api)")
+        }
+        guard isNodeName(report.node) else {
+            throw .badRequest("node name '\(report.node.prefix(80))' must be 1 to 63 of a-z A-Z 0-9 - _ . and start with a letter or digit")
+        }
+        guard report.devices.count <= APILimits.devicesPerNode else {
+            throw .badRequest("more than \(APILimits.devicesPerNode) devices in one report")
+        }
+        guard report.workloads.count <= APILimits.workloadsPerReport else {
+            throw .badRequest("more than \(APILimits.workloadsPerReport) workloads in one report")
+        }
+        guard Set(report.devices.map(\.device.id)).count == report.devices.count else {
+            throw .badRequest("two devices in the report have the same id")
+        }
+    }
+
+    package static func isNodeName(_ name: String) -> Bool {
+        guard (1...63).contains(name.utf8.count), let first = name.first, first.isASCII, first.isLetter || first.isNumber else {
+            return false
+        }
+        return name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
+    }
+
+    /// Queues a workload and tries to place it at once.
+    package mutating func submit(_ spec: WorkloadSpec, id: WorkloadID, monotonic: Int64, now: Int64) throws(APIProblem) {
+        do { try spec.validate() } catch { throw .badRequest(error.message) }
+        let live = workloads.values.filter { !$0.phase.hasEnded }
+        guard live.count < APILimits.liveWorkloads else {
+            throw .tooMany("\(live.count) workloads are queued or running: delete some, or wait")
+        }
+        guard !live.contains(where: { $0.spec.name == spec.name }) else {
+            throw .conflict("a workload named '\(spec.name)' is queued or running: choose another name or delete that one")
+        }
+        update(WorkloadRecord(id: id, spec: spec, createdMilliseconds: now))
+        schedule(monotonic: monotonic, now: now)
+        forgetOldest()
+    }
+
+    package mutating func delete(_ id: WorkloadID, monotonic: Int64, now: Int64) {
+        guard let record = workloads[id] else { return }
+        update(Reconciler.delete(record, now: now))
+        schedule(monotonic: monotonic, now: now)
+    }
+
+    /// Time passed: back-offs end, nodes fall silent.
+    package mutating func tick(monotonic: Int64, now: Int64) { schedule(monotonic: monotonic, now: now) }
+
+    private mutating func forgetOldest() {
+        let ended = workloads.values.filter { $0.phase.hasEnded && $0.previous == nil }
+        guard ended.count > Self.endedWorkloadsKept else { return }
+        let excess = ended.sorted { $0.updatedMilliseconds < $1.updatedMilliseconds }.prefix(ended.count - Self.endedWorkloadsKept)
+        for record in excess {
+            workloads[record.id] = nil
+            changedWorkloads.remove(record.id)
+            removedWorkloads.insert(record.id)
+        }
+    }
+
+    // MARK: Decisions
+
+    /// Why a device takes no work for reasons of its own, by device.
+    private func faultReasons() -> [DeviceID: String] {
+        var reasons: [DeviceID: String] = [:]
+        for entry in nodes.values {
+            for device in entry.report?.devices ?? [] where device.health.band == .failed {
+                reasons[device.device.id] =
+                    device.health.reasons.first.map { "health \(device.health.score ?? 0): \($0.detail)" } ?? "health 0"
+            }
+        }
+        return reasons
+    }
+
+    private mutating func moveOffFaultyDevices(of report: NodeReport, faults: [DeviceID: String], now: Int64) {
+        let faulty = Set(report.devices.map(\.device.id)).intersection(faults.keys)
+        guard !faulty.isEmpty else { return }
+        for record in workloads.values where record.grants.contains(where: { faulty.contains($0.device) }) {
+            for grant in record.grants {
+                guard let reason = faults[grant.device], let present = workloads[record.id] else { continue }
+                if present.spec.restart == .never, present.events.contains(where: { $0.kind == .deviceFault && $0.device == grant.device }) {
+                    continue
+                }
+                update(Reconciler.deviceFault(present, device: grant.device, reason: reason, now: now))
+            }
+        }
+    }
+
+    /// Places what is queued, oldest first; what fits nowhere stays queued and does not hold up the rest.
+    private mutating func schedule(monotonic: Int64, now: Int64) {
+        let queued = workloads.values
+            .filter { $0.phase == .queued && ($0.notBeforeMilliseconds ?? 0) <= now }
+            .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
+        guard !queued.isEmpty else { return }
+        var cycle = PlacementCycle(snapshot: snapshot(monotonic: monotonic))
+        for record in queued {
+            let request = PlacementRequest(record.spec)
+            switch cycle.place(request) {
+            case .placed(let placement):
+                update(Reconciler.placed(record, on: placement, now: now))
+            case .refused(let verdicts):
+                let summary = PlacementCycle.summary(of: verdicts, for: request)
+                guard record.message != summary else { continue }
+                var waiting = record
+                waiting.note(.refused, summary, at: now)
+                update(waiting)
+            }
+        }
+    }
+
+    /// Quotas given out by device; an attempt that still drains counts as well.
+    private func grantedByDevice() -> [DeviceID: (bytes: ByteCount, names: [String])] {
+        var granted: [DeviceID: (bytes: ByteCount, names: [String])] = [:]
+        for record in workloads.values {
+            let present = record.phase.hasEnded ? [] : record.grants
+            for grant in present + (record.previous?.grants ?? []) {
+                var entry = granted[grant.device] ?? (.zero, [])
+                entry.bytes = entry.bytes.adding(grant.quota)
+                if !entry.names.contains(record.spec.name) { entry.names.append(record.spec.name) }
+                granted[grant.device] = entry
+            }
+        }
+        return granted
+    }
+
+    private func notReady(_ entry: NodeEntry, monotonic: Int64) -> String? {
+        guard let heard = entry.lastHeard else { return "not heard of since this scheduler started" }
+        let age = monotonic - heard
+        return age > Self.silenceLimitMilliseconds ? "silent for \(age / 1000) s" : nil
+    }
+
+    private func snapshot(monotonic: Int64) -> ClusterSnapshot {
+        let granted = grantedByDevice()
+        let states = nodes.values.sorted { $0.record.name < $1.record.name }.map { entry in
+            NodeState(
+                name: entry.record.name, notReady: notReady(entry, monotonic: monotonic),
+                devices: reports(of: entry).map { report in
+                    DeviceState(
+                        device: report.device, health: report.health, blocked: report.blocked,
+                        granted: (granted[report.device.id]?.bytes ?? .zero).adding(report.localGranted),
+                        driverUsed: report.sample?.memoryUsed)
+                })
+        }
+        return ClusterSnapshot(revision: revision, nodes: states)
+    }
+
+    /// Devices as last reported, or as remembered by the store (health unknown) before the first report.
+    private func reports(of entry: NodeEntry) -> [DeviceReport] {
+        entry.report?.devices
+            ?? entry.record.devices.map { DeviceReport(device: $0, sample: nil, health: DeviceHealth(score: nil, reasons: [])) }
+    }
+
+    // MARK: Views
+
+    package func assignments(of node: String) -> NodeAssignments {
+        var orders: [Assignment] = []
+        for record in workloads.values.sorted(by: { $0.id < $1.id }) {
+            if let previous = record.previous, previous.node == node {
+                orders.append(
+                    Assignment(id: record.id, attempt: previous.attempt, desired: .stop, spec: record.spec, grants: previous.grants))
+            }
+            guard record.node == node, record.previous == nil else { continue }
+            switch record.phase {
+            case .assigned, .running:
+                orders.append(
+                    Assignment(id: record.id, attempt: record.attempt, desired: .run, spec: record.spec, grants: record.grants))
+            case .stopping:
+                orders.append(
+                    Assignment(id: record.id, attempt: record.attempt, desired: .stop, spec: record.spec, grants: record.grants))
+            case .queued, .succeeded, .failed, .deleted: break
+            }
+        }
+        return NodeAssignments(node: node, revision: assignmentRevision[node] ?? revision, workloads: orders)
+    }
+
+    package func nodeViews(monotonic: Int64) -> [NodeView] {
+        nodes.values.sorted { $0.record.name < $1.record.name }.map { entry in
+            NodeView(
+                name: entry.record.name, state: notReady(entry, monotonic: monotonic) == nil ? .ready : .unreachable,
+                lastReportAgeMilliseconds: entry.lastHeard.map { monotonic - $0 } ?? -1, agentVersion: entry.record.agentVersion,
+                bootID: entry.record.bootID, host: entry.record.host, deviceCount: entry.record.devices.count,
+                simulatedDeviceCount: entry.record.devices.count { $0.simulated }, vendors: entry.report?.vendors ?? [],
+                probes: entry.report?.probes ?? [])
+        }
+    }
+
+    package func deviceViews(monotonic: Int64) -> [DeviceView] {
+        let granted = grantedByDevice()
+        return nodes.values.sorted { $0.record.name < $1.record.name }.flatMap { entry in
+            reports(of: entry).map { report in
+                let taken = granted[report.device.id]
+                let state = DeviceState(
+                    device: report.device, health: report.health, granted: (taken?.bytes ?? .zero).adding(report.localGranted),
+                    driverUsed: report.sample?.memoryUsed)
+                return DeviceView(
+                    node: entry.record.name, device: report.device, sample: report.sample, health: report.health,
+                    blocked: report.blocked ?? notReady(entry, monotonic: monotonic).map { "node is not ready: \($0)" },
+                    ledger: DeviceLedger(
+                        total: report.device.memory, granted: state.granted, driverUsed: state.driverUsed, free: state.free,
+                        workloads: (taken?.names ?? []).sorted()))
+            }
+        }
+    }
+
+    package func view(_ record: WorkloadRecord) -> WorkloadView {
+        let seen = record.node.flatMap { nodes[$0]?.report }?.workloads.first {
+            $0.id == record.id && $0.attempt == record.attempt
+        }
+        return WorkloadView(
+            id: record.id, spec: record.spec, phase: record.phase, attempt: record.attempt, node: record.node,
+            grants: record.grants, usage: seen?.usage ?? [], processes: seen?.processes ?? 0, driverUsed: seen?.driverUsed,
+            exit: record.exit, message: record.message, createdMilliseconds: record.createdMilliseconds,
+            updatedMilliseconds: record.updatedMilliseconds, events: record.events)
+    }
+
+    package func workloadViews(all: Bool) -> [WorkloadView] {
+        workloads.values.filter { all || !$0.phase.hasEnded }
+            .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }.map(view)
+    }
+
+    /// By id, or by name: the live one of that name, else the newest.
+    package func find(_ idOrName: String) -> WorkloadRecord? {
+        if let id = WorkloadID(idOrName), let record = workloads[id] { return record }
+        let named = workloads.values.filter { $0.spec.name == idOrName }
+        return named.first { !$0.phase.hasEnded } ?? named.max { $0.createdMilliseconds < $1.createdMilliseconds }
+    }
+
+    package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
+        let request = PlacementRequest(record.spec)
+        let verdicts = PlacementCycle(snapshot: snapshot(monotonic: monotonic)).verdicts(for: request)
+        let summary =
+            record.phase == .queued ? PlacementCycle.summary(of: verdicts, for: request) : "\(record.phase.rawValue): \(record.message)"
+        return Explanation(
+            workload: record.id, name: record.spec.name, phase: record.phase, revision: revision, summary: summary,
+            devices: verdicts)
+    }
+}

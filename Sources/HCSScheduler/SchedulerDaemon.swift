@@ -1,0 +1,106 @@
+import Foundation
+import HCSStore
+import HCSSystem
+import Hummingbird
+package import Logging
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+
+package struct SchedulerConfiguration: Sendable {
+    /// Address to listen on; port 0 takes any.
+    package var host: String
+    package var port: Int
+    package var stateDirectory: String
+    /// Allows a listener that is not on loopback without TLS.
+    package var insecure: Bool
+
+    package init(host: String, port: Int, stateDirectory: String, insecure: Bool) {
+        self.host = host
+        self.port = port
+        self.stateDirectory = stateDirectory
+        self.insecure = insecure
+    }
+}
+
+/// The scheduler process: store, state, HTTP and the clock that drives them.
+package struct SchedulerDaemon: Sendable {
+    private let configuration: SchedulerConfiguration
+    private let logger: Logger
+
+    package init(configuration: SchedulerConfiguration, logger: Logger) {
+        self.configuration = configuration
+        self.logger = logger
+    }
+
+    /// Runs until SIGTERM or SIGINT.
+    package func run() async throws {
+        guard configuration.insecure || ["127.0.0.1", "::1", "localhost"].contains(configuration.host) else {
+            throw SchedulerError(
+                .configuration,
+                "listening on \(configuration.host) sends tokens in clear text: use 127.0.0.1, or --insecure if the network is trusted")
+        }
+        try prepareStateDirectory()
+        let lock = try StateLock(directory: configuration.stateDirectory)
+        defer { lock.release() }
+        let tokens = try Tokens.loadOrCreate(stateDirectory: configuration.stateDirectory)
+        let store = try SQLiteStore(path: configuration.stateDirectory + "/scheduler.db")
+        let scheduler = try await Scheduler.open(store: store, clock: SystemClock(), logger: logger)
+        let application = Application(
+            router: APIRouter.build(scheduler: scheduler, tokens: tokens),
+            configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: "hcs-scheduler"),
+            onServerRunning: { channel in announce(channel.localAddress) },
+            logger: logger)
+        var group = ServiceGroupConfiguration(
+            services: [application, SchedulerTicker(scheduler: scheduler, logger: logger)],
+            gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        group.maximumGracefulShutdownDuration = .seconds(5)
+        try await ServiceGroup(configuration: group).run()
+        try? FileManager.default.removeItem(atPath: addressFile)
+        logger.info("stopped")
+    }
+
+    /// Where a local `hcs` and agent find the scheduler.
+    private var addressFile: String { configuration.stateDirectory + "/address" }
+
+    private func announce(_ address: SocketAddress?) {
+        guard let port = address?.port else { return }
+        let host = configuration.host.contains(":") ? "[\(configuration.host)]" : configuration.host
+        let url = "http://\(host):\(port)"
+        do {
+            try AtomicFile.write(Array((url + "\n").utf8), to: addressFile, mode: 0o644)
+            logger.info("listening on \(url)")
+        } catch {
+            logger.error("listening on \(url), but cannot write \(addressFile): \(error)")
+        }
+    }
+
+    private func prepareStateDirectory() throws(SchedulerError) {
+        do {
+            try FileManager.default.createDirectory(
+                atPath: configuration.stateDirectory, withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700])
+        } catch {
+            throw SchedulerError(.state, "cannot create the state directory \(configuration.stateDirectory): \(error.localizedDescription)")
+        }
+    }
+}
+
+/// Drives time: back-offs that end, nodes that fall silent.
+struct SchedulerTicker: Service {
+    let scheduler: Scheduler
+    let logger: Logger
+
+    func run() async throws {
+        await withGracefulShutdownHandler {
+            await cancelWhenGracefulShutdown {
+                while !Task.isCancelled {
+                    do { try await scheduler.tick() } catch { logger.error("tick: \(error)") }
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+        } onGracefulShutdown: {
+            Task { await scheduler.releaseLongPolls() }
+        }
+    }
+}

@@ -1,0 +1,221 @@
+internal import FoundationEssentials
+package import HCSModel
+internal import HCSSystem
+
+/// What a simulated host has. Written as JSON; reading is strict, a key or value that is not understood is an error that
+/// names its place.
+///
+///     {"name": "demo", "devices": [
+///       {"vendor": "nvidia", "model": "NVIDIA H100 80GB HBM3", "memory": "80Gi", "numa": 0}]}
+package struct Scenario: Sendable, Equatable, Codable {
+    /// Only `vendor`, `model` and `memory` must be given.
+    package struct Device: Sendable, Equatable, Codable {
+        package var vendor: Vendor
+        /// As the vendor's library reports it. 1 to 95 printable ASCII characters.
+        package var model: String
+        /// Bytes in all, written as the quota grammar's size ("80Gi"). At most 16Ti.
+        package var memory: ByteCount
+        /// 8-4-4-4-12 hexadecimal; without it one is derived from the scenario's name and the device's position.
+        package var uuid: DeviceUUID?
+        /// Without it `ffff:10+position:00.0`: a domain that no host has.
+        package var pci: PCIAddress?
+        /// NUMA node 0 to 1023; nil = none.
+        package var numa: UInt32?
+        /// Degrees Celsius, 0 to 150.
+        package var temperature: UInt64
+        /// Watts, 0 to 10000.
+        package var power: UInt64
+        /// Percent.
+        package var utilization: UInt64
+        /// Compute cores as the vendor counts them.
+        package var cores: UInt32
+        /// The driver rounds each allocation up to this; a power of two from 1 to 1Gi.
+        package var granularity: ByteCount
+
+        package init(
+            vendor: Vendor, model: String, memory: ByteCount, uuid: DeviceUUID? = nil, pci: PCIAddress? = nil,
+            numa: UInt32? = nil, temperature: UInt64 = 45, power: UInt64 = 100, utilization: UInt64 = 0,
+            cores: UInt32? = nil, granularity: ByteCount = .mebibytes(2)
+        ) {
+            self.vendor = vendor
+            self.model = model
+            self.memory = memory
+            self.uuid = uuid
+            self.pci = pci
+            self.numa = numa
+            self.temperature = temperature
+            self.power = power
+            self.utilization = utilization
+            self.cores = cores ?? vendor.simulatedCores
+            self.granularity = granularity
+        }
+
+        private enum CodingKeys: String, CodingKey, CaseIterable {
+            case vendor, model, memory, uuid, pci, numa, temperature, power, utilization, cores, granularity
+        }
+
+        package init(from decoder: any Decoder) throws {
+            try decoder.rejectUnknownKeys(CodingKeys.self)
+            let values = try decoder.container(keyedBy: CodingKeys.self)
+            func size(_ key: CodingKeys) throws -> ByteCount {
+                do {
+                    return try ByteCount.parse(values.decode(String.self, forKey: key))
+                } catch let error as ModelError {
+                    throw DecodingError.dataCorruptedError(forKey: key, in: values, debugDescription: error.message)
+                }
+            }
+            func ensure(_ key: CodingKeys, _ holds: Bool, _ rule: String) throws {
+                guard holds else {
+                    throw DecodingError.dataCorruptedError(forKey: key, in: values, debugDescription: rule)
+                }
+            }
+            let vendor = try values.decode(Vendor.self, forKey: .vendor)
+            let uuid = try values.decodeIfPresent(String.self, forKey: .uuid)
+            self.init(
+                vendor: vendor,
+                model: try values.decode(String.self, forKey: .model),
+                memory: try size(.memory),
+                uuid: uuid.flatMap { DeviceUUID($0) },
+                pci: try values.decodeIfPresent(PCIAddress.self, forKey: .pci),
+                numa: try values.decodeIfPresent(UInt32.self, forKey: .numa),
+                temperature: try values.decodeIfPresent(UInt64.self, forKey: .temperature) ?? 45,
+                power: try values.decodeIfPresent(UInt64.self, forKey: .power) ?? 100,
+                utilization: try values.decodeIfPresent(UInt64.self, forKey: .utilization) ?? 0,
+                cores: try values.decodeIfPresent(UInt32.self, forKey: .cores),
+                granularity: values.contains(.granularity) ? try size(.granularity) : .mebibytes(2))
+            try ensure(.uuid, uuid == nil || self.uuid != nil, "must have the form 8-4-4-4-12 in hexadecimal")
+            try ensure(
+                .model, (1...95).contains(model.utf8.count) && model.utf8.allSatisfy { (0x20..<0x7f).contains($0) },
+                "must be 1 to 95 printable ASCII characters")
+            try ensure(.memory, memory > .zero && memory <= .gibibytes(16 << 10), "must be from 1 byte to 16Ti")
+            try ensure(
+                .granularity,
+                granularity.bytes.nonzeroBitCount == 1 && granularity <= .gibibytes(1),
+                "must be a power of two from 1 to 1Gi")
+            try ensure(.numa, (numa ?? 0) < 1024, "must be below 1024")
+            try ensure(.temperature, temperature <= 150, "must be 0 to 150 degrees Celsius")
+            try ensure(.power, power <= 10_000, "must be 0 to 10000 watts")
+            try ensure(.utilization, utilization <= 100, "must be 0 to 100 percent")
+            try ensure(.cores, cores <= 1_000_000, "must be at most 1000000")
+        }
+
+        package func encode(to encoder: any Encoder) throws {
+            var values = encoder.container(keyedBy: CodingKeys.self)
+            try values.encode(vendor, forKey: .vendor)
+            try values.encode(model, forKey: .model)
+            try values.encode(String(memory.bytes), forKey: .memory)
+            try values.encodeIfPresent(uuid?.description, forKey: .uuid)
+            try values.encodeIfPresent(pci, forKey: .pci)
+            try values.encodeIfPresent(numa, forKey: .numa)
+            try values.encode(temperature, forKey: .temperature)
+            try values.encode(power, forKey: .power)
+            try values.encode(utilization, forKey: .utilization)
+            try values.encode(cores, forKey: .cores)
+            try values.encode(String(granularity.bytes), forKey: .granularity)
+        }
+    }
+
+    package static let deviceLimit = 64
+    package static let sizeLimit = 1 << 20
+
+    /// Seeds the derived UUIDs. 1 to 64 characters.
+    package var name: String
+    package var devices: [Device]
+
+    package init(name: String, devices: [Device]) {
+        self.name = name
+        self.devices = devices
+    }
+
+    private enum CodingKeys: String, CodingKey, CaseIterable { case name, devices }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.rejectUnknownKeys(CodingKeys.self)
+        let values = try decoder.container(keyedBy: CodingKeys.self)
+        name = try values.decodeIfPresent(String.self, forKey: .name) ?? "default"
+        guard (1...64).contains(name.utf8.count) else {
+            throw DecodingError.dataCorruptedError(
+                forKey: .name, in: values, debugDescription: "must be 1 to 64 bytes long")
+        }
+        devices = try values.decode([Device].self, forKey: .devices)
+        if let problem = problem {
+            throw DecodingError.dataCorruptedError(forKey: .devices, in: values, debugDescription: problem)
+        }
+    }
+
+    /// What no single device shows: too many, or two that claim the same identity or slot.
+    var problem: String? {
+        guard devices.count <= Self.deviceLimit else {
+            return "has \(devices.count) devices, at most \(Self.deviceLimit) fit"
+        }
+        let positions = devices.indices
+        guard Set(positions.map { self.uuid(at: $0) }).count == devices.count else { return "has a UUID twice" }
+        guard Set(positions.map { self.pci(at: $0) }).count == devices.count else { return "has a PCI address twice" }
+        return nil
+    }
+
+    package func uuid(at position: Int) -> DeviceUUID {
+        devices[position].uuid ?? DeviceUUID(scenario: name, position: position)
+    }
+
+    package func pci(at position: Int) -> PCIAddress {
+        devices[position].pci ?? PCIAddress(domain: 0xffff, bus: UInt8(0x10 + position), device: 0, function: 0)
+    }
+
+    /// Reads JSON of at most 1 MiB.
+    package static func parse(_ json: [UInt8]) throws(SimulationError) -> Scenario {
+        guard json.count <= sizeLimit else { throw SimulationError(.badScenario, "the scenario is larger than 1 MiB") }
+        do {
+            return try JSONDecoder().decode(Scenario.self, from: Data(json))
+        } catch {
+            throw SimulationError(.badScenario, "the scenario is not understood: \(explain(error))")
+        }
+    }
+
+    package static func load(path: String) throws(SimulationError) -> Scenario {
+        let json: [UInt8]
+        do {
+            json = try SmallFile.read(path, limit: sizeLimit)
+        } catch {
+            throw SimulationError(error.code == .notFound ? .notFound : .io, error.message)
+        }
+        do throws(SimulationError) {
+            return try parse(json)
+        } catch {
+            throw SimulationError(error.code, "\(path): \(error.message)")
+        }
+    }
+
+    private static func explain(_ error: any Error) -> String {
+        switch error as? DecodingError {
+        case .keyNotFound(let key, let context): "\(place(context.codingPath + [key])) is missing"
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            "\(place(context.codingPath)): \(context.debugDescription)"
+        default: "\(error)"
+        }
+    }
+
+    private static func place(_ path: [any CodingKey]) -> String {
+        let text = path.reduce(into: "") { text, key in
+            if let index = key.intValue {
+                text += "[\(index)]"
+            } else {
+                text += (text.isEmpty ? "" : ".") + key.stringValue
+            }
+        }
+        return text.isEmpty ? "top level" : text
+    }
+}
+
+extension Vendor {
+    /// Cores of the card that stands for the vendor in our scenarios: H100 (CUDA cores), 910B3 (AI cores), K100_AI
+    /// (compute units), MLU370-X8 (clusters' cores).
+    fileprivate var simulatedCores: UInt32 {
+        switch self {
+        case .nvidia: 16896
+        case .ascend: 20
+        case .hygon: 120
+        case .cambricon: 16
+        }
+    }
+}

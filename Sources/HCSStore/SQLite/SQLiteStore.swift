@@ -1,0 +1,121 @@
+import Foundation
+import GRDB
+package import HCSModel
+
+/// One SQLite file beside the scheduler. Write-ahead log with full synchronisation: an acknowledged change survives
+/// kill -9 and a power cut. Records are JSON, one row each; columns exist only for what is queried.
+package final class SQLiteStore: StateStore {
+    /// Schema version in `PRAGMA user_version`.
+    private static let schema = 1
+    private let queue: DatabaseQueue
+    private let path: String
+
+    /// Opens or creates the file (mode 0600 by the caller's directory). Throws `.unsupported` for a newer schema.
+    package init(path: String) throws(StoreError) {
+        self.path = path
+        var configuration = Configuration()
+        configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { db in
+            try db.execute(sql: "PRAGMA journal_mode = WAL")
+            try db.execute(sql: "PRAGMA synchronous = FULL")
+            try db.execute(sql: "PRAGMA trusted_schema = OFF")
+        }
+        do {
+            queue = try DatabaseQueue(path: path, configuration: configuration)
+        } catch {
+            throw Self.wrap(error, "cannot open the store \(path)")
+        }
+        try prepare()
+    }
+
+    private func prepare() throws(StoreError) {
+        do {
+            try queue.write { db in
+                let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+                guard version <= Self.schema else {
+                    throw StoreError(
+                        .unsupported,
+                        "the store \(path) has schema \(version), this scheduler knows up to \(Self.schema): run the newer scheduler")
+                }
+                guard version == 0 else { return }
+                try db.execute(
+                    sql: """
+                        CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+                        CREATE TABLE node (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                        CREATE TABLE workload (id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                        INSERT INTO meta VALUES ('revision', 0);
+                        PRAGMA user_version = \(Self.schema);
+                        """)
+            }
+        } catch {
+            throw Self.wrap(error, "cannot prepare the store \(path)")
+        }
+    }
+
+    package func load() async throws(StoreError) -> StoredState {
+        do {
+            return try await queue.read { db in
+                let decoder = JSONDecoder()
+                func records<Record: Decodable>(_ type: Record.Type, _ table: String, _ key: String) throws -> [Record] {
+                    try Row.fetchAll(db, sql: "SELECT \(key), record FROM \(table) ORDER BY \(key)").map { row in
+                        let data: Data = row["record"]
+                        do { return try decoder.decode(type, from: data) } catch {
+                            let name: String = row[key]
+                            throw StoreError(.corrupt, "\(table) '\(name)' in the store cannot be read: \(error)")
+                        }
+                    }
+                }
+                return StoredState(
+                    revision: try Self.revision(db), nodes: try records(NodeRecord.self, "node", "name"),
+                    workloads: try records(WorkloadRecord.self, "workload", "id"))
+            }
+        } catch {
+            throw Self.wrap(error, "cannot read the store \(path)")
+        }
+    }
+
+    package func commit(_ change: StateChange, expecting expected: Revision) async throws(StoreError) -> Revision {
+        do {
+            return try await queue.write { db in
+                let present = try Self.revision(db)
+                guard present == expected else {
+                    throw StoreError(.staleRevision, "the store is at revision \(present), the change was made for \(expected)")
+                }
+                let encoder = JSONEncoder()
+                for node in change.nodes {
+                    try db.execute(
+                        sql: "INSERT OR REPLACE INTO node VALUES (?, ?)", arguments: [node.name, try encoder.encode(node)])
+                }
+                for workload in change.workloads {
+                    try db.execute(
+                        sql: "INSERT OR REPLACE INTO workload VALUES (?, ?)",
+                        arguments: [workload.id.text, try encoder.encode(workload)])
+                }
+                for id in change.removedWorkloads {
+                    try db.execute(sql: "DELETE FROM workload WHERE id = ?", arguments: [id.text])
+                }
+                let next = present.next
+                try db.execute(
+                    sql: "UPDATE meta SET value = ? WHERE key = 'revision'", arguments: [Int64(clamping: next.number)])
+                return next
+            }
+        } catch {
+            throw Self.wrap(error, "cannot write the store \(path)")
+        }
+    }
+
+    private static func revision(_ db: Database) throws -> Revision {
+        guard let value = try Int64.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'revision'"), value >= 0 else {
+            throw StoreError(.corrupt, "the store has no revision")
+        }
+        return Revision(UInt64(value))
+    }
+
+    private static func wrap(_ error: any Error, _ attempt: String) -> StoreError {
+        if let error = error as? StoreError { return error }
+        if let error = error as? DatabaseError, error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT {
+            return StoreError(.corrupt, "\(attempt): it is damaged or no SQLite file (\(error)). Restore it from a backup or move it away")
+        }
+        return StoreError(.failed, "\(attempt): \(error)")
+    }
+}

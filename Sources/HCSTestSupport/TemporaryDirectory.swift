@@ -1,0 +1,51 @@
+internal import Glibc
+
+/// A directory of a test's own, removed with all that is in it when the last reference goes.
+package final class TemporaryDirectory: Sendable {
+    package let path: String
+
+    package init(below parent: String = "/tmp") throws {
+        var template = Array("\(parent)/hcs-test-XXXXXX".utf8CString)
+        guard mkdtemp(&template) != nil else { throw Failure(parent: parent, number: errno) }
+        path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    deinit { Self.removeTree(path) }
+
+    private static func removeTree(_ path: String) {
+        // rmdir and unlink through remove(3); a symbolic link is removed, not followed.
+        if remove(path) == 0 { return }
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, let handle = opendir(path) else { return }
+        while let entry = readdir(handle) {
+            guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { break }
+            let name = String(cString: UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self))
+            if name != ".", name != ".." { removeTree("\(path)/\(name)") }
+        }
+        closedir(handle)
+        remove(path)
+    }
+
+    package func file(_ name: String) -> String { "\(path)/\(name)" }
+
+    /// Writes a file, making its directories.
+    @discardableResult
+    package func write(_ text: String, to name: String) throws -> String {
+        let target = file(name)
+        var index = target.index(after: path.endIndex)
+        while let slash = target[index...].firstIndex(of: "/") {
+            mkdir(String(target[..<slash]), 0o755)
+            index = target.index(after: slash)
+        }
+        guard let handle = fopen(target, "w") else { throw Failure(parent: target, number: errno) }
+        defer { fclose(handle) }
+        fputs(text, handle)
+        return target
+    }
+
+    package struct Failure: Error, CustomStringConvertible {
+        let parent: String
+        let number: Int32
+        package var description: String { "could not write below \(parent): error \(number)" }
+    }
+}

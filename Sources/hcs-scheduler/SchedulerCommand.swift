@@ -1,0 +1,57 @@
+import ArgumentParser
+import Foundation
+import HCSModel
+import HCSScheduler
+import HCSSystem
+import Logging
+
+@main
+struct SchedulerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hcs-scheduler",
+        abstract: "Places workloads on the devices that agents report.",
+        discussion: """
+            State (SQLite), tokens and the bound address live in the state directory. The first start writes \
+            admin.token (for hcs) and node.token (for agents) there, readable by the owner only.
+
+            EXAMPLE
+              hcs-scheduler --listen 127.0.0.1:8470 --state-dir /var/lib/hcs-scheduler
+            """,
+        version: HCSVersion.current)
+
+    @Option(help: "Address and port to listen on; port 0 takes any free one.")
+    var listen = "127.0.0.1:8470"
+
+    @Option(help: "Directory for the store and the tokens. Default: HCS_STATE_DIR, /var/lib/hcs-scheduler for root, else the XDG state directory.")
+    var stateDir: String?
+
+    @Flag(help: "Allow listening elsewhere than on loopback without TLS.")
+    var insecure = false
+
+    @Option(help: "trace, debug, info, notice, warning, error or critical.")
+    var logLevel = "info"
+
+    func run() async throws {
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw ValidationError("--log-level '\(logLevel)' is none of trace, debug, info, notice, warning, error, critical")
+        }
+        guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]), (0...65535).contains(port)
+        else { throw ValidationError("--listen '\(listen)' must be ADDRESS:PORT") }
+        let host = String(listen[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
+        umask(0o077)  // The store holds the environment of workloads.
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        var logger = Logger(label: "hcs-scheduler")
+        logger.logLevel = level
+        let daemon = SchedulerDaemon(
+            configuration: SchedulerConfiguration(
+                host: host, port: port, stateDirectory: stateDir ?? StandardDirectories.state(of: "hcs-scheduler"),
+                insecure: insecure),
+            logger: logger)
+        do {
+            try await daemon.run()
+        } catch {
+            FileHandle.standardError.write(Data("hcs-scheduler: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+}

@@ -1,0 +1,4 @@
+import Glibc
+import HCSDevice
+
+exit(WorkerProgram.run(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,32 @@
+import HCSModel
+
+/// How values of the model are written for people.
+enum Format {
+    static let none = "-"
+
+    static func bytes(_ count: ByteCount?) -> String { count.map { $0.bytes == 0 ? "0" : "\($0)" } ?? none }
+
+    static func tflops(_ value: Double?) -> String {
+        guard let value, value.isFinite, value >= 0, value < 1e9 else { return none }
+        let tenths = Int((value * 10).rounded())
+        return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+    }
+
+    static func health(_ health: DeviceHealth) -> String {
+        health.score.map { "\($0) \(health.band.rawValue)" } ?? health.band.rawValue
+    }
+
+    /// `1.2s`, `3m 05s`, `2h 10m`, `4d 3h`: two units at most.
+    static func duration(milliseconds: Int64) -> String {
+        func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
+        let ms = max(0, milliseconds)
+        let seconds = ms / 1000
+        switch seconds {
+        case ..<10: return "\(seconds).\(ms % 1000 / 100)s"
+        case ..<60: return "\(seconds)s"
+        case ..<3600: return "\(seconds / 60)m \(two(seconds % 60))s"
+        case ..<86400: return "\(seconds / 3600)h \(two(seconds % 3600 / 60))m"
+        default: return "\(seconds / 86400)d \(seconds % 86400 / 3600)h"
+        }
+    }
+}

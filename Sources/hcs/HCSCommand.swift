@@ -1,0 +1,36 @@
+import ArgumentParser
+import HCSModel
+
+/// The root of the command line; a new verb is one file in `Commands/` and one line here.
+struct HCSCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "hcs",
+        abstract: "Run work on accelerators of several vendors, each with its own share of device memory.",
+        discussion: """
+            Examples:
+              hcs devices
+              hcs submit --name train-a --runtime cuda --vram 8Gi -- /opt/train --epochs 3
+              hcs workloads
+              hcs explain train-a
+
+            The scheduler is found by --scheduler, else HCS_SCHEDULER, else the address that a scheduler on this \
+            host wrote, else \(SchedulerOptions.defaultURL). The token is read from --token-file, else HCS_TOKEN_FILE, \
+            else the local scheduler's admin.token.
+
+            Exit codes: 64 usage, 65 bad request, 66 no such workload, 69 unavailable, 70 failure of the server, \
+            75 try again later, 76 unexpected answer, 77 no permission, 78 bad configuration.
+            """,
+        version: HCSVersion.current,
+        subcommands: [
+            NodesCommand.self,
+            DevicesCommand.self,
+            SubmitCommand.self,
+            WorkloadsCommand.self,
+            LogsCommand.self,
+            ExplainCommand.self,
+            DeleteCommand.self,
+            SimulateCommand.self,
+            DoctorCommand.self,
+            VersionCommand.self,
+        ])
+}

@@ -1,0 +1,68 @@
+import Foundation
+import HCSAPI
+import HCSModel
+import Testing
+
+@Suite struct WireTests {
+    private var report: NodeReport {
+        NodeReport(
+            bootID: "b", node: "n1", sequence: 7, agentStartMilliseconds: 1, sentMilliseconds: 2,
+            host: HostFacts(
+                hostname: "n1", kernel: "6.1.0", architecture: "x86_64", cpuModel: "cpu", cpuCount: 2, memory: .gibibytes(8),
+                numaNodes: [.init(id: 0, memory: .gibibytes(8), cpuCount: 2)],
+                acceleratorFunctions: []),
+            devices: [
+                DeviceReport(
+                    device: Device(
+                        id: DeviceID("GPU-1"), vendor: .nvidia, model: "H100", index: 0, memory: .gibibytes(80),
+                        pci: PCIAddress("ffff:3b:00.0"), numaNode: 0,
+                        fingerprint: Fingerprint(tflops: [.fp16: 989], confidence: .datasheet, source: "s"), simulated: true),
+                    sample: DeviceSample(memoryUsed: .gibibytes(1), processes: [.init(pid: 12, memory: .gibibytes(1))]),
+                    health: DeviceHealth(score: 100, reasons: []))
+            ],
+            workloads: [], vendors: [], probes: [ProbeStatus(name: "kernel-log", state: .polling, detail: "no BTF")])
+    }
+
+    @Test func `a report survives the wire`() throws {
+        #expect(try HCSJSON.decode(NodeReport.self, from: HCSJSON.encode(report)) == report)
+    }
+
+    @Test func `a field that a newer agent adds is ignored`() throws {
+        var object = try #require(JSONSerialization.jsonObject(with: HCSJSON.encode(report)) as? [String: Any])
+        object["addedLater"] = ["x": 1]
+        let data = try JSONSerialization.data(withJSONObject: object)
+        #expect(try HCSJSON.decode(NodeReport.self, from: data) == report)
+    }
+
+    @Test func `throughput is an object by precision, for programs that read it`() throws {
+        let text = String(decoding: try HCSJSON.encode(report.devices[0].device.fingerprint), as: UTF8.self)
+        #expect(text == #"{"confidence":"datasheet","source":"s","tflops":{"fp16":989}}"#)
+    }
+
+    @Test(arguments: [
+        (#"{"node":5}"#, "apiVersion"), (#"{"#, "JSON"), ("", "JSON"), (#"{"apiVersion":7}"#, "apiVersion"),
+    ])
+    func `a decoding error is told with its place`(json: String, word: String) {
+        do {
+            _ = try HCSJSON.decode(NodeReport.self, from: Data(json.utf8))
+            Issue.record("decoded")
+        } catch {
+            #expect(HCSJSON.explain(error).contains(word), "\(HCSJSON.explain(error))")
+        }
+    }
+
+    @Test func `an unreachable server is an error that names it`() async {
+        await #expect {
+            try await HTTPAPIClient.with(endpoint: .url("http://127.0.0.1:1"), token: nil) { try await SchedulerClient($0).nodes() }
+        } throws: { ($0 as? ClientError)?.message.contains("http://127.0.0.1:1") == true }
+    }
+
+    @Test(arguments: ["", "../x", "a/b", "a b", "A", "a?b"])
+    func `what is neither id nor name never reaches the path`(text: String) async {
+        await #expect {
+            try await HTTPAPIClient.with(endpoint: .url("http://127.0.0.1:1"), token: nil) {
+                try await SchedulerClient($0).workload(text)
+            }
+        } throws: { ($0 as? APIProblem)?.status == 400 }
+    }
+}

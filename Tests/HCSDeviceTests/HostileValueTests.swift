@@ -1,0 +1,107 @@
+import HCSDevice
+import HCSModel
+import Testing
+
+@Suite struct HostileValueTests {
+    @Test(
+        arguments: [
+            ("NVIDIA H100\0garbage", "NVIDIA H100"), ("  a  ", "a"), ("\u{1b}[31mred\u{7}", "?[31mred?"), ("", nil),
+            ("\0", nil), ("   ", nil), (String(repeating: "x", count: 500), String(repeating: "x", count: 96)),
+        ] as [(String, String?)])
+    func `text of a library is bounded and made printable`(text: String, clean: String?) {
+        #expect(PrintableText.clean(text) == clean)
+    }
+
+    @Test(arguments: ["", "../etc", ".", "a b", "a/b", "a\"b", "é", String(repeating: "x", count: 97)])
+    func `what could be a path, a label's end or nothing is no identity`(text: String) {
+        #expect(!PrintableText.isIdentity(text))
+    }
+
+    @Test(arguments: ["GPU-5a1b", "8f00-00", "0000:3b:00.0", "MLU_1.2"])
+    func `identities as vendors write them are taken`(text: String) {
+        #expect(PrintableText.isIdentity(text))
+    }
+
+    @Test func `figures that cannot be true are dropped and counted, each alone`() {
+        let memory = ByteCount.gibibytes(10)
+        func judge(_ sample: RawSample) -> (DeviceSample, Int) { Plausibility.judge(sample, memory: memory) }
+        let id = DeviceID("x")
+        #expect(judge(RawSample(id: id, temperatureCelsius: 32765)) == (DeviceSample(), 1))
+        #expect(judge(RawSample(id: id, temperatureCelsius: -51)) == (DeviceSample(), 1))
+        #expect(judge(RawSample(id: id, temperatureCelsius: .nan)) == (DeviceSample(), 1))
+        #expect(judge(RawSample(id: id, temperatureCelsius: -40)) == (DeviceSample(temperatureCelsius: -40), 0))
+        #expect(judge(RawSample(id: id, powerWatts: 5001)) == (DeviceSample(), 1))
+        #expect(judge(RawSample(id: id, powerWatts: -1, utilizationPercent: 101)) == (DeviceSample(), 2))
+        #expect(judge(RawSample(id: id, memoryUsed: 11 << 30)) == (DeviceSample(memoryUsed: .gibibytes(11)), 0))
+        #expect(judge(RawSample(id: id, memoryUsed: 11 << 30 + 1)).1 == 1, "10 GiB and a tenth is the limit")
+        #expect(judge(RawSample(id: id, memoryUsed: 12 << 30)) == (DeviceSample(), 1))
+        let mixed = RawSample(
+            id: id, memoryUsed: .max, temperatureCelsius: 50, health: .good,
+            processes: [.init(pid: 1, memory: .gibibytes(1)), .init(pid: 2, memory: ByteCount(.max))])
+        #expect(
+            judge(mixed)
+                == (
+                    DeviceSample(
+                        temperatureCelsius: 50, vendorHealth: .good, processes: [.init(pid: 1, memory: .gibibytes(1))]),
+                    2
+                ))
+    }
+
+    @Test func `an inventory leaves out what is no device and says so`() throws {
+        let good = DeviceInventory(id: DeviceID("a"), name: "A", index: 0, memory: .gibibytes(8))
+        func entry(_ change: (inout [String: JSONValue]) -> Void) -> JSONValue {
+            guard case .object(var fields) = good.json else { return .null }
+            change(&fields)
+            return .object(fields)
+        }
+        let inventory = try VendorInventory(
+            json: .object([
+                "devices": .array([
+                    good.json, good.json, .null, entry { $0["id"] = "../../x" }, entry { $0["memory"] = .unsigned(5) },
+                    entry { $0["memory"] = .unsigned(.max) }, entry { $0["index"] = .unsigned(64) },
+                    entry {
+                        $0["name"] = "\u{1b}"; $0["id"] = "b"
+                    }, entry { $0["index"] = .negative(-1) },
+                ])
+            ]))
+        #expect(inventory.devices.map(\.id.uuid) == ["a", "b"])
+        #expect(inventory.devices.last?.name == "?")
+        #expect(inventory.skipped.count == 7)
+        #expect(throws: DeviceError.self) { try VendorInventory(json: .object(["devices": "all"])) }
+    }
+
+    @Test func `inventories and samples survive the wire`() throws {
+        let device = DeviceInventory(
+            id: DeviceID("GPU-1"), name: "Card", index: 3, memory: .gibibytes(80),
+            pci: PCIAddress(domain: 0x1ffff, bus: 0xff, device: 31, function: 7), numaNode: 1, driverVersion: "5.1",
+            cores: 10, maximumClockMHz: 20)
+        #expect(DeviceInventory(json: try JSONValue(parsing: device.json.utf8)) == device)
+        let sample = RawSample(
+            id: device.id, memoryUsed: 7, temperatureCelsius: 41.5, powerWatts: 0, utilizationPercent: 100,
+            health: .warning,
+            processes: [.init(pid: 9, memory: ByteCount(5)), .init(pid: 8, memory: ByteCount(4))])
+        #expect(RawSample(json: try JSONValue(parsing: sample.json.utf8)) == sample)
+    }
+
+    @Test func `the fullest answer there can be fits a reply`() {
+        let processes = (1...5000).map { DeviceSample.ProcessMemory(pid: .max - Int32($0), memory: ByteCount(.max)) }
+        let sample = RawSample(
+            id: DeviceID(String(repeating: "x", count: 96)), memoryUsed: .max, temperatureCelsius: 1.0 / 3,
+            powerWatts: 1.0 / 3,
+            utilizationPercent: 1.0 / 3, health: .critical, processes: processes)
+        let all = JSONValue.array(Array(repeating: sample.json, count: WorkerProtocol.maximumDevices))
+        let reply = WorkerProtocol.reply(.max, .success(.object(["samples": all])))
+        #expect(throws: Never.self) { try WorkerProtocol.value(of: Array(reply.dropLast()), number: .max) }
+        let tooLong = WorkerProtocol.reply(1, .success(.string(String(repeating: "x", count: 2 << 20))))
+        #expect(tooLong.count < 200)
+        let error = #expect(throws: DeviceError.self) {
+            try WorkerProtocol.value(of: Array(tooLong.dropLast()), number: 1)
+        }
+        #expect(error?.code == .replyTooLong)
+    }
+
+    @Test(arguments: ["", "sample", "x sample", "1 reboot", "1  sample", "-1 sample", "1 sample "])
+    func `what is no request is not understood`(line: String) {
+        #expect(WorkerProtocol.parse(line.utf8) == nil)
+    }
+}

@@ -1,0 +1,127 @@
+import Foundation
+import HCSTestSupport
+import NativeArtifacts
+import Testing
+
+@Suite("The workload shim")
+struct ShimTests {
+    private let directory: TemporaryDirectory
+
+    init() throws {
+        directory = try TemporaryDirectory()
+        try directory.write("PATH=/usr/bin:/bin\0GREETING=hello\0", toData: "env")
+    }
+
+    private struct Outcome: Decodable {
+        var code: Int?
+        var signal: Int?
+        var error: String?
+        var at: Int64
+    }
+
+    /// Foundation makes it a group leader, so it forks to start its session: the process that is returned ends at once.
+    private func start(_ arguments: [String]) throws {
+        let process = Process()
+        process.executableURL = URL(filePath: NativeArtifacts.shim)
+        process.arguments = ["--dir", directory.path] + arguments
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+    }
+
+    private func run(_ arguments: [String]) async throws -> Outcome {
+        try start(arguments)
+        return try await outcome()
+    }
+
+    private func outcome() async throws -> Outcome {
+        #expect(await exists("exit"))
+        return try JSONDecoder().decode(Outcome.self, from: Data(read("exit").utf8))
+    }
+
+    private func exists(_ name: String) async -> Bool {
+        await eventually { FileManager.default.fileExists(atPath: directory.file(name)) }
+    }
+    private func read(_ name: String) throws -> String {
+        try String(contentsOfFile: directory.file(name), encoding: .utf8)
+    }
+    private func pid(_ name: String) throws -> Int32 {
+        try #require(Int32(read(name).split(separator: " ").first ?? ""))
+    }
+
+    @Test func `runs the command with exactly the given environment and writes its code`() async throws {
+        let outcome = try await run(["--", "sh", "-c", "echo $GREETING; echo bad >&2; env | grep -c HOME; exit 7"])
+        #expect(outcome.code == 7)
+        #expect(outcome.signal == nil)
+        #expect(outcome.error == nil)
+        #expect(try read("stdout") == "hello\n0\n")
+        #expect(try read("stderr") == "bad\n")
+    }
+
+    @Test(arguments: [
+        (["--", "no-such-program"], "cannot execute no-such-program: No such file or directory"),
+        (["--", "/etc/passwd"], "cannot execute /etc/passwd: Permission denied"),
+        (
+            ["--cwd", "/nonexistent", "--", "true"],
+            "cannot enter working directory /nonexistent: No such file or directory"
+        ),
+    ])
+    func `says why a command could not be started`(arguments: [String], why: String) async throws {
+        #expect(try await run(arguments).error == why)
+    }
+
+    @Test(arguments: ["NAME", "=value", "A=b\0\0C=d", "A=b\0C"])
+    func `refuses a hostile environment`(text: String) async throws {
+        try directory.write(text, toData: "env")
+        let outcome = try await run(["--", "true"])
+        #expect(outcome.code == nil)
+        #expect(outcome.error == "the environment file env holds an entry that is not NAME=VALUE")
+    }
+
+    @Test func `keeps logs within their limit and rotates once`() async throws {
+        #expect(try await run(["--log-limit", "1000", "--", "seq", "1", "20000"]).code == 0)
+        #expect(try read("stdout.1").utf8.count == 1000)
+        #expect(try read("stdout").utf8.count <= 1000)
+        #expect(try read("stdout").hasSuffix("20000\n"))
+        #expect(!FileManager.default.fileExists(atPath: directory.file("stdout.2")))
+    }
+
+    @Test func `ends what the command leaves behind, in its group or not`() async throws {
+        let script = "sleep 300 & echo $!; setsid sleep 300 & echo $!; (trap '' TERM; exec sleep 300) & echo $!; exit 0"
+        #expect(try await run(["--", "sh", "-c", script]).code == 0)
+        for line in try read("stdout").split(separator: "\n") {
+            let left = try #require(Int32(line))
+            #expect(kill(left, 0) != 0, "process \(left) still runs")
+        }
+    }
+
+    @Test func `passes SIGTERM on and ignores SIGINT and SIGHUP`() async throws {
+        try start(["--", "sleep", "300"])
+        #expect(await exists("child"))
+        let number = try pid("shim")
+        kill(number, SIGINT)
+        kill(number, SIGHUP)
+        #expect(kill(try pid("child"), 0) == 0)
+        kill(number, SIGTERM)
+        #expect(try await outcome().signal == Int(SIGTERM))
+    }
+
+    @Test func `leaves the workload running when it is killed itself`() async throws {
+        try start(["--", "sleep", "300"])
+        #expect(await exists("child"))
+        let child = try pid("child")
+        let shim = try pid("shim")
+        kill(shim, SIGKILL)
+        #expect(await eventually { kill(shim, 0) != 0 })
+        #expect(kill(child, 0) == 0)
+        #expect(!FileManager.default.fileExists(atPath: directory.file("exit")))
+        kill(child, SIGKILL)
+    }
+}
+
+extension TemporaryDirectory {
+    /// `write` stops at a NUL.
+    fileprivate func write(_ text: String, toData name: String) throws {
+        try Data(text.utf8).write(to: URL(filePath: file(name)))
+    }
+}

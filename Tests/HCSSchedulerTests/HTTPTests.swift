@@ -1,0 +1,127 @@
+import Foundation
+import HCSAPI
+import HCSModel
+import HCSScheduler
+import HCSTestSupport
+import Logging
+import Testing
+
+/// The daemon over loopback, as clients see it.
+@Suite struct HTTPTests {
+    private struct Server: Sendable {
+        let url: String
+        let admin: String
+        let node: String
+        let directory: String
+
+        func client(_ token: String?) -> HTTPAPIClient { HTTPAPIClient(endpoint: .url(url), token: token) }
+    }
+
+    private func withServer(_ body: @escaping @Sendable (Server) async throws -> Void) async throws {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "hcs-http-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: directory) }
+        let daemon = SchedulerDaemon(
+            configuration: SchedulerConfiguration(host: "127.0.0.1", port: 0, stateDirectory: directory, insecure: false),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await daemon.run() }
+            group.addTask {
+                func read(_ name: String) -> String? {
+                    (try? String(contentsOfFile: "\(directory)/\(name)", encoding: .utf8))?.trimmingCharacters(in: .newlines)
+                }
+                let deadline = ContinuousClock.now + .seconds(20)
+                while ContinuousClock.now < deadline {
+                    if let url = read("address"), let admin = read("admin.token"), let node = read("node.token") {
+                        try await body(Server(url: url, admin: admin, node: node, directory: directory))
+                        return
+                    }
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+                Issue.record("the scheduler did not start within 20 s")
+            }
+            _ = try await group.next()
+            group.cancelAll()
+        }
+    }
+
+    private func problem(_ body: () async throws -> Void) async -> APIProblem? {
+        do {
+            try await body()
+            return nil
+        } catch { return error as? APIProblem }
+    }
+
+    @Test func `each token opens what it should and nothing else`() async throws {
+        try await withServer { server in
+            let admin = server.client(server.admin)
+            let node = server.client(server.node)
+            let wrong = server.client("0123456789abcdef0123456789abcdef")
+            let none = server.client(nil)
+            _ = try await SchedulerClient(admin).nodes()
+            #expect(await problem { _ = try await SchedulerClient(node).nodes() }?.status == 403)
+            #expect(await problem { _ = try await SchedulerClient(wrong).nodes() }?.status == 401)
+            #expect(await problem { _ = try await SchedulerClient(none).nodes() }?.status == 401)
+            _ = try await none.getText(Routes.health)
+            var reports = ReportMaker()
+            _ = try await SchedulerClient(node).report(reports.make([gpu("a")]))
+            #expect(await problem { _ = try await SchedulerClient(node).submit(spec("w")) }?.status == 403)
+            _ = try await SchedulerClient(admin).submit(spec("w"))
+            let set = try await SchedulerClient(node).assignments(node: "n1", after: .zero, wait: 0)
+            #expect(set.workloads.count == 1)
+            for client in [admin, node, wrong, none] { await client.shutdown() }
+        }
+    }
+
+    @Test func `bad input is a problem that says what and where`() async throws {
+        try await withServer { server in
+            let client = server.client(server.admin)
+            struct Misspelt: Encodable { let name = "w", command = ["x"], runtime = "cuda", vram = 1, vrm = 2 }
+            struct Negative: Encodable { let name = "w", command = ["x"], runtime = "cuda", vram = -1 }
+            struct Opencl: Encodable { let name = "w", command = ["x"], runtime = "opencl", vram = 1 }
+            let unknown = await problem { _ = try await client.post(Routes.workloads, Misspelt(), as: WorkloadView.self) }
+            #expect(unknown?.status == 400)
+            #expect(unknown?.detail.contains("unknown field 'vrm'") == true)
+            #expect(await problem { _ = try await client.post(Routes.workloads, Negative(), as: WorkloadView.self) }?.status == 400)
+            #expect(await problem { _ = try await client.post(Routes.workloads, Opencl(), as: WorkloadView.self) }?.status == 400)
+            #expect(await problem { _ = try await client.getText("/v1/nothing") }?.code == "not-found")
+            #expect(await problem { _ = try await client.getText("/v1/workloads/nobody") }?.status == 404)
+            #expect(await problem { _ = try await client.getText("/v1/workloads?all=maybe") }?.status == 400)
+            #expect(await problem { _ = try await client.getText("/v1/nodes/n1/assignments?after=-1") }?.status == 400)
+            #expect(await problem { _ = try await client.getText("/v1/nodes/n1/assignments?after=0&wait=999") }?.status == 400)
+            let large = [String(repeating: "a", count: APILimits.requestBody + 1)]
+            #expect(await problem { _ = try await client.post(Routes.workloads, large, as: WorkloadView.self) }?.status == 413)
+            var reports = ReportMaker(node: "n2")
+            let report = reports.make([])
+            #expect(await problem { _ = try await client.put(Routes.node("n1"), report, as: ReportReceipt.self) }?.status == 400)
+            #expect(try await SchedulerClient(client).workloads(all: true).items.isEmpty)
+            await client.shutdown()
+        }
+    }
+
+    @Test func `tokens are for their owner's eyes only`() async throws {
+        try await withServer { server in
+            for name in ["admin.token", "node.token"] {
+                let mode = try FileManager.default.attributesOfItem(atPath: "\(server.directory)/\(name)")[.posixPermissions] as? Int
+                #expect(mode == 0o600)
+            }
+            #expect(server.admin != server.node)
+        }
+    }
+
+    @Test func `a second scheduler on the same directory is refused`() async throws {
+        try await withServer { server in
+            let second = SchedulerDaemon(
+                configuration: SchedulerConfiguration(
+                    host: "127.0.0.1", port: 0, stateDirectory: server.directory, insecure: false),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            await #expect { try await second.run() } throws: { ($0 as? SchedulerError)?.code == .inUse }
+        }
+    }
+
+    @Test func `listening beyond loopback needs to be asked for`() async {
+        let daemon = SchedulerDaemon(
+            configuration: SchedulerConfiguration(host: "0.0.0.0", port: 0, stateDirectory: "/nonexistent", insecure: false),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        await #expect { try await daemon.run() } throws: { ($0 as? SchedulerError)?.code == .configuration }
+    }
+}

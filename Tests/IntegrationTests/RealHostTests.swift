@@ -1,0 +1,56 @@
+import Foundation
+import HCSAPI
+import HCSModel
+import HCSTestSupport
+import Testing
+
+@Suite("A host as it is", .serialized)
+struct RealHostTests {
+    /// PCI vendors of accelerators; a machine that has one is not what these tests are about.
+    static let hasAccelerators: Bool = {
+        let makers = Set(Vendor.allCases.map { "0x" + String($0.pciVendorID, radix: 16) })
+        let root = "/sys/bus/pci/devices"
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: root)) ?? []
+        return names.contains { name in
+            let vendor = try? String(contentsOfFile: "\(root)/\(name)/vendor", encoding: .utf8)
+            return vendor.map { makers.contains($0.trimmingCharacters(in: .whitespacesAndNewlines)) } ?? false
+        }
+    }()
+
+    @Test(
+        "an agent without --simulate registers the host with zero devices",
+        .disabled(if: hasAccelerators, "skipped, because this machine has accelerators"))
+    func noDevices() async throws {
+        let cluster = try await Cluster()
+        try cluster.startAgent()
+        var nodes: [NodeView] = []
+        let seen = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+            nodes = (try? await cluster.withScheduler { try await $0.nodes().items }) ?? []
+            return !nodes.isEmpty
+        }
+        #expect(seen, "no node; agent: \(cluster.log("hcs-agent"))")
+        let node = try #require(nodes.first)
+        #expect(node.name == "host-a")
+        #expect(node.state == .ready)
+        #expect(node.deviceCount == 0)
+        #expect(node.host.cpuCount > 0)
+        #expect(node.host.memory.bytes > 0)
+        #expect(try await cluster.withScheduler { try await $0.devices().items }.isEmpty)
+        let shown = try cluster.run("hcs", ["nodes"])
+        #expect(shown.code == 0)
+        #expect(shown.output.contains("host-a") && shown.output.contains("none"))
+    }
+
+    @Test(
+        "doctor says in plain words that no vendor is there, and exits 0",
+        .disabled(if: hasAccelerators, "skipped, because this machine has accelerators"))
+    func doctor() throws {
+        let table = try Programs.run("hcs", ["doctor"])
+        #expect(table.code == 0, "\(table.error)")
+        for vendor in Vendor.allCases { #expect(table.output.contains(vendor.displayName), "\(table.output)") }
+        #expect(table.output.contains("none of the four vendors"), "\(table.output)")
+        let json = try Programs.run("hcs", ["doctor", "--output", "json"])
+        #expect(json.code == 0, "\(json.error)")
+        #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.output.utf8)) }
+    }
+}
