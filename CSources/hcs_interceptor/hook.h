@@ -157,6 +157,7 @@ void hcs_segment_leave(void);
 
 int hcs_standalone_open(const char *quota, const char *name, const char **ret_what, const char **ret_detail);
 void hcs_standalone_leave(void);
+void hcs_standalone_sweep(void);
 int hcs_standalone_name(const char *job, char *ret_name, size_t capacity);
 int hcs_standalone_path(const char *name, char *ret_path, size_t capacity);
 const char *hcs_standalone_name_in(const char *path);

@@ -54,6 +54,7 @@ static enum hcs_mode use_quota(const char *quota) {
     const char *job = getenv("HCS_JOB");
     if (hcs_standalone_name(job, name, sizeof name) < 0)
         return deny("HCS_JOB", job, "a job's name has 1 to 63 letters, digits, dots, dashes or underscores", NULL);
+    hcs_standalone_sweep();
     if (hcs_standalone_open(quota, name, &what, &detail) < 0)
         return deny("HCS_VRAM_QUOTA", quota, what, detail);
     if (setenv("HCS_SEGMENT", hcs_state.path, 1) < 0)

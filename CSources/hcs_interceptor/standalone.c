@@ -164,6 +164,38 @@ static int remove_leftover(int fd, const char *path) {
     return 1;
 }
 
+/* A shell ends by _exit, a kill runs nothing: files of such jobs stay, and one with a random name meets no successor. So who
+ * starts a job looks for them. Called while this process has no segment yet; the number of files looked at is bounded. */
+void hcs_standalone_sweep(void) {
+    char prefix[64], path[64 + HCS_UUID_BYTES];
+    size_t length = directory_and_prefix(prefix);
+    const char *start = strrchr(prefix, '/') + 1;
+    char entries[4096] __attribute__((aligned(8)));
+    int directory = hcs_open("/dev/shm", O_RDONLY | O_DIRECTORY, 0);
+    long n = directory < 0 ? -1 : hcs_sys(SYS_getdents64, directory, entries, sizeof entries);
+    for (int reads = 0, looked = 0; n > 0 && reads < 16; reads++) {
+        for (long at = 0; at < n && looked < 64;) {
+            const char *entry = entries + at; /* struct linux_dirent64: the length at 16, the name at 19 */
+            const char *name = entry + 19;
+            at += *(const uint16_t *)(const void *)(entry + 16);
+            if (strncmp(name, start, strlen(start)) != 0 || !is_name(name + strlen(start)) || strstr(name, ".new-"))
+                continue;
+            looked++;
+            memcpy(path, prefix, length);
+            strcpy(path + length, name + strlen(start));
+            int fd = hcs_open(path, O_RDWR | O_NOFOLLOW | O_NONBLOCK, 0);
+            if (fd < 0)
+                continue;
+            if (owned_by_us(fd))
+                (void)remove_leftover(fd, path);
+            hcs_close(fd);
+        }
+        n = hcs_sys(SYS_getdents64, directory, entries, sizeof entries);
+    }
+    if (directory >= 0)
+        hcs_close(directory);
+}
+
 /* 0 with the segment mapped; -EAGAIN: the file went away, start over. */
 static int join(int fd, const char *path, const char *quota, const char **ret_what, const char **ret_detail) {
     if (!owned_by_us(fd)) {

@@ -67,6 +67,8 @@ package struct WorkloadObservation: Hashable, Sendable, Codable {
     package var startedMilliseconds: Int64?
     package var endedMilliseconds: Int64?
     package var exit: ExitStatus?
+    /// The agent did not start it for a reason that may be gone elsewhere or later: it is to be planned again.
+    package var refused: Bool?
     /// Read from the segment.
     package var usage: [DeviceUsage]
     /// Live processes that hold a slot of the segment.
@@ -76,7 +78,8 @@ package struct WorkloadObservation: Hashable, Sendable, Codable {
 
     package init(
         id: WorkloadID, attempt: Int, phase: Phase, startedMilliseconds: Int64? = nil, endedMilliseconds: Int64? = nil,
-        exit: ExitStatus? = nil, usage: [DeviceUsage] = [], processes: Int = 0, driverUsed: ByteCount? = nil
+        exit: ExitStatus? = nil, refused: Bool? = nil, usage: [DeviceUsage] = [], processes: Int = 0,
+        driverUsed: ByteCount? = nil
     ) {
         self.id = id
         self.attempt = attempt
@@ -84,6 +87,7 @@ package struct WorkloadObservation: Hashable, Sendable, Codable {
         self.startedMilliseconds = startedMilliseconds
         self.endedMilliseconds = endedMilliseconds
         self.exit = exit
+        self.refused = refused
         self.usage = usage
         self.processes = processes
         self.driverUsed = driverUsed

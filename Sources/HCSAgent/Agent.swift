@@ -33,6 +33,10 @@ package enum Agent {
                 notifier.send("READY=1")
             })
         var services: [any Service] = [parts.cycle, local]
+        if configuration.metricsPort != 0 {
+            services.append(
+                MetricsServer(port: configuration.metricsPort, status: { await parts.state.status() }, logger: logger))
+        }
         let http = try configuration.scheduler.map { url throws(AgentError) in
             HTTPAPIClient(endpoint: .url(url), token: try token(configuration.tokenFile))
         }

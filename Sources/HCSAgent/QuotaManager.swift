@@ -135,9 +135,8 @@ package final class QuotaManager {
     @discardableResult
     package func remove(_ id: WorkloadID) -> Bool {
         guard let segment = segments[id] else { return true }
-        _ = try? segment.file.reap()
-        // One that cannot be read (truncated) is of no use to anybody: it goes.
-        guard ((try? segment.file.liveSlotCount()) ?? 0) == 0 else { return false }
+        // One that cannot be read (its owner cut it) is of no use to anybody: it goes.
+        if (try? segment.file.reap()) != nil, ((try? segment.file.liveSlotCount()) ?? 0) > 0 { return false }
         try? segment.file.unlink()
         segments[id] = nil
         return true

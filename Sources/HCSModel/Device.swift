@@ -36,7 +36,8 @@ package struct PCIAddress: Hashable, Sendable, Codable, CustomStringConvertible 
         let dotted = text.split(separator: ".", omittingEmptySubsequences: false)
         guard dotted.count <= 2 else { return nil }
         let parts = dotted[0].split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2 || parts.count == 3, parts.allSatisfy({ $0.count <= 8 }) else { return nil }
+        guard parts.count == 2 || parts.count == 3, (parts + dotted.dropFirst()).allSatisfy({ (1...8).contains($0.count) && $0.allSatisfy { $0.isASCII && $0.isHexDigit } })
+        else { return nil }
         guard let domain = parts.count == 3 ? UInt32(parts[0], radix: 16) : 0,
             let bus = UInt8(parts[parts.count - 2], radix: 16),
             let device = UInt8(parts[parts.count - 1], radix: 16), device < 32,

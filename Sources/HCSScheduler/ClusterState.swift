@@ -93,7 +93,7 @@ package struct ClusterState: Sendable {
             guard let record = workloads[seen.id] else { continue }
             let observation = Reconciler.Observation(
                 node: report.node, attempt: seen.attempt, isRunning: seen.phase == .running, hasEnded: seen.phase == .ended,
-                exit: seen.exit)
+                exit: seen.exit, wasRefused: seen.refused ?? false)
             update(Reconciler.observe(record, observation, faulty: { faults[$0] }, now: now))
         }
         moveOffFaultyDevices(of: report, faults: faults, now: now)

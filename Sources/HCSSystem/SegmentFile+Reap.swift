@@ -25,7 +25,13 @@ extension SegmentFile {
             else { continue }
             reaped.append(takeBack(slot, index: index))
         }
-        for index in 0..<HCS_SEGMENT_DEVICES { repairResidue(of: index) }
+        for index in 0..<HCS_SEGMENT_DEVICES {
+            guard let entry = hcs_segment_device_at(map, index) else { continue }
+            settle(&entry.pointee.used, devices: index..<index + 1)
+        }
+        if hcs_load_u64(&map.pointee.total_limit) != .max {
+            settle(&map.pointee.total_used, devices: 0..<HCS_SEGMENT_DEVICES)
+        }
         return reaped
     }
 
@@ -58,29 +64,34 @@ extension SegmentFile {
                 bytes[device.id] = (bytes[device.id] ?? .zero).adding(ByteCount(taken))
             }
         }
+        // The next owner does not clear it.
+        withUnsafeMutableBytes(of: &slot.pointee.overhead_bytes) { raw in
+            let words = raw.bindMemory(to: UInt64.self)
+            for index in words.indices { hcs_store_u64(&words[index], 0) }
+        }
         hcs_store_u32(&slot.pointee.state, HCS_SLOT_FREE.rawValue)
         return ReapedSlot(index: Int(index), pid: pid, bytes: bytes)
     }
 
-    /// A process killed between "device += n" and "slot += n" leaves n in the device's counter alone. When no slot is
-    /// within an operation, before and after the sum, the counter may not exceed the sum: the rest goes. The swap fails
-    /// when anybody allocated meanwhile; the next pass tries again.
-    private func repairResidue(of deviceIndex: UInt32) {
-        guard let entry = hcs_segment_device_at(map, deviceIndex) else { return }
-        let used = hcs_load_u64(&entry.pointee.used)
-        guard used > 0, let before = operationsWhenQuiet() else { return }
+    /// A process killed within an operation leaves a counter above the sum of the slots. When no slot is within an
+    /// operation, before and after the sum, the rest goes. The swap fails when anybody allocated meanwhile; the next pass
+    /// tries again.
+    private func settle(_ counter: UnsafeMutablePointer<UInt64>, devices: Range<UInt32>) {
+        let counted = hcs_load_u64(counter)
+        guard counted > 0, let before = operationsWhenQuiet() else { return }
         var sum: UInt64 = 0
         for index in 0..<HCS_SEGMENT_SLOTS {
             guard let slot = hcs_segment_slot_at(map, index),
                 hcs_load_u32(&slot.pointee.state) == HCS_SLOT_LIVE.rawValue
             else { continue }
-            let (next, overflow) = sum.addingReportingOverflow(hcs_slot_used(slot, deviceIndex))
-            if overflow { return }
-            sum = next
+            for device in devices {
+                let (next, overflow) = sum.addingReportingOverflow(hcs_slot_used(slot, device))
+                if overflow { return }
+                sum = next
+            }
         }
-        guard used > sum, operationsWhenQuiet() == before else { return }
-        guard hcs_cas_u64(&entry.pointee.used, used, sum) == 1 else { return }
-        if hcs_load_u64(&map.pointee.total_limit) != .max { hcs_give_back(&map.pointee.total_used, used - sum) }
+        guard counted > sum, operationsWhenQuiet() == before else { return }
+        hcs_cas_u64(counter, counted, sum)
     }
 
     /// Sum of the live slots' operation counts (with their generations); nil while one is within an operation.
@@ -115,7 +126,7 @@ private final class NamespaceProcesses {
     }
 
     func ownerLives(_ slot: hcs_segment_slot) -> Bool {
-        guard let pid = Int32(exactly: slot.pid), pid > 0, slot.start_time > 0 else { return false }
+        guard let pid = Int32(exactly: slot.pid), pid > 0 else { return false }
         if slot.pid_namespace == own || slot.pid_namespace == 0 {
             return procfs.isAlive(pid: pid, startTime: slot.start_time)
         }

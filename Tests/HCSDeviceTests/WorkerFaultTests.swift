@@ -189,6 +189,26 @@ import Testing
         await manager.stop()
     }
 
+    @Test func `a device that a new worker does not find is reported lost, and known for what it was`() async throws {
+        let host = try TestHost()
+        let manager = try host.manager([.nvidia])
+        let before = await manager.inventory()
+        try host.host.addFault(.lost, to: "nvidia:1")
+        host.host.setLibraryFaults([.crashes], of: .nvidia)
+        #expect(await manager.sample().workers.first?.state == .crashed)
+        host.host.setLibraryFaults([], of: .nvidia)
+        var sweep = DeviceSweep()
+        _ = await eventually(within: .seconds(60)) {
+            sweep = await manager.sample()
+            return !sweep.samples.isEmpty
+        }
+        #expect(sweep.samples[before[1].id] == DeviceSample(vendorHealth: .lost))
+        #expect(sweep.samples[before[0].id]?.temperatureCelsius == 41)
+        #expect(sweep.workers.first?.skippedDevices == ["device 1: GPU is lost"])
+        #expect(await manager.devices == before)
+        await manager.stop()
+    }
+
     @Test func `a slow init delays nobody, and its devices come when it is done`() async throws {
         let made = try await MadeLibrary(
             "libnvidia-ml.so.1",

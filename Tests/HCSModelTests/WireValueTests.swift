@@ -8,7 +8,7 @@ import Testing
         #expect(PCIAddress(text) != nil)
     }
 
-    @Test(arguments: ["", "3b", "0000:3b:20.0", "0000:3b:00.8", "0000:100:00.0", "xx:00", "0000:3b:00.0.0", "1:2:3:4", "fffffffff:00:00.0"])
+    @Test(arguments: ["", "3b", "0000:3b:20.0", "0000:3b:00.8", "0000:100:00.0", "xx:00", "0000:3b:00.0.0", "1:2:3:4", "0000:+b:00.0", "0000:3b:00.+1", "fffffffff:00:00.0"])
     func `anything else is no PCI address`(text: String) {
         #expect(PCIAddress(text) == nil)
     }

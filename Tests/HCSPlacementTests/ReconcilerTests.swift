@@ -48,6 +48,17 @@ private typealias ExitStatus = HCSModel.ExitStatus
         #expect((1...30).map { Reconciler.backoff(failures: $0) }.max() == 300_000)
     }
 
+    @Test func `what an agent refused is planned again after a wait, whatever the policy`() throws {
+        let refused = Reconciler.observe(
+            try running(.never),
+            .init(
+                node: "n1", attempt: 1, isRunning: false, hasEnded: true, exit: ExitStatus(error: "does not fit"), wasRefused: true),
+            faulty: { _ in nil }, now: 100)
+        #expect(refused.phase == .queued)
+        #expect(refused.notBeforeMilliseconds == 1100)
+        #expect(refused.message == "refused by n1, planned again: does not fit")
+    }
+
     @Test func `off a faulty device it moves, and the new attempt waits for the end of the old`() throws {
         let moved = Reconciler.deviceFault(try running(), device: DeviceID("gpu-a"), reason: "xid 79", now: 50)
         #expect(moved.phase == .queued)

@@ -40,7 +40,8 @@ import Testing
     @Test(arguments: Kind.allCases)
     func `a new store is empty at revision zero`(kind: Kind) async throws {
         try await withStore(kind) { store in
-            #expect(try await store.load() == StoredState(revision: .zero, nodes: [], workloads: []))
+            let state = try await store.load()
+            #expect(state == StoredState(revision: .zero, nodes: [], workloads: []))
         }
     }
 
@@ -54,7 +55,8 @@ import Testing
             second.phase = .running
             revision = try await store.commit(
                 StateChange(workloads: [second], removedWorkloads: [first.id]), expecting: revision)
-            #expect(try await store.load() == StoredState(revision: Revision(2), nodes: [node], workloads: [second]))
+            let state = try await store.load()
+            #expect(state == StoredState(revision: Revision(2), nodes: [node], workloads: [second]))
         }
     }
 
@@ -66,7 +68,8 @@ import Testing
             await #expect { try await store.commit(StateChange(workloads: [late]), expecting: .zero) } throws: {
                 ($0 as? StoreError)?.code == .staleRevision
             }
-            #expect(try await store.load().workloads.isEmpty)
+            let state = try await store.load()
+            #expect(state.workloads.isEmpty)
         }
     }
 
@@ -75,7 +78,8 @@ import Testing
             let path = directory + "/s.db"
             let change = StateChange(nodes: [node], workloads: [try record(7)])
             do { _ = try await SQLiteStore(path: path).commit(change, expecting: .zero) }
-            #expect(try await SQLiteStore(path: path).load().workloads == change.workloads)
+            let state = try await SQLiteStore(path: path).load()
+            #expect(state.workloads == change.workloads)
         }
     }
 

@@ -261,6 +261,7 @@ import Testing
         #expect(snapshot.devices[0].used == ByteCount(70))
         #expect(snapshot.totalUsed == ByteCount(70))
         #expect(snapshot.slots.map(\.index) == [1])
+        try change { #expect($0.pointee.slots.0.overhead_bytes.0 == 0, "the next owner starts from nothing") }
         #expect(try segment.reap().isEmpty)
     }
 
@@ -316,6 +317,18 @@ import Testing
         _ = try segment.reap()
         #expect(try segment.snapshot().devices[0].used == ByteCount(70))
         #expect(try segment.snapshot().totalUsed == ByteCount(70))
+    }
+
+    @Test func `a residue in the total alone is repaired too`() throws {
+        let segment = try make(totalLimit: .gibibytes(10))
+        let startTime = try Procfs().stat(of: getpid()).startTime
+        try change { map in
+            try fillSlot(1, of: map, pid: getpid(), startTime: startTime, used: 70)
+            map.pointee.total_used = 570
+        }
+        _ = try segment.reap()
+        #expect(try segment.snapshot().totalUsed == ByteCount(70))
+        #expect(try segment.snapshot().devices[0].used == ByteCount(70))
     }
 }
 

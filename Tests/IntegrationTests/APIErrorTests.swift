@@ -17,7 +17,7 @@ struct APIErrorTests {
         let health = try await cluster.withScheduler(token: "wrong") { try await $0.http.getText(Routes.health) }
         #expect(health.count < 1000)
         try cluster.directory.write("wrong", to: "wrong.token")
-        let shown = try cluster.run("hcs", ["nodes", "--token-file", cluster.directory.file("wrong.token")])
+        let shown = try await cluster.run("hcs", ["nodes", "--token-file", cluster.directory.file("wrong.token")])
         #expect(shown.code == 77)
         #expect(shown.error.contains("token"))
         #expect(shown.error.split(separator: "\n").count == 1)
@@ -56,15 +56,15 @@ struct APIErrorTests {
     @Test("the command line ends with the code of sysexits that fits, and one line that says what to do")
     func exitCodes() async throws {
         let cluster = try await Cluster()
-        let missing = try cluster.run("hcs", ["explain", "nobody-has-this-name"])
+        let missing = try await cluster.run("hcs", ["explain", "nobody-has-this-name"])
         #expect(missing.code == 66)
-        let badSize = try cluster.run(
+        let badSize = try await cluster.run(
             "hcs", ["submit", "--name", "a", "--runtime", "cuda", "--vram", "8GB", "--", "/bin/true"])
         #expect(badSize.code == 64)
-        let badName = try cluster.run(
+        let badName = try await cluster.run(
             "hcs", ["submit", "--name", "A b", "--runtime", "cuda", "--vram", "8Gi", "--", "/bin/true"])
         #expect(badName.code == 65)
-        let reserved = try cluster.run(
+        let reserved = try await cluster.run(
             "hcs",
             [
                 "submit", "--name", "a", "--runtime", "cuda", "--vram", "8Gi", "--env", "LD_PRELOAD=/x", "--",
@@ -72,10 +72,10 @@ struct APIErrorTests {
             ])
         #expect(reserved.code == 65)
         #expect(reserved.error.contains("LD_PRELOAD"))
-        let nowhere = try cluster.run("hcs", ["nodes", "--scheduler", "http://127.0.0.1:1"])
+        let nowhere = try await cluster.run("hcs", ["nodes", "--scheduler", "http://127.0.0.1:1"])
         #expect(nowhere.code == 69)
         #expect(nowhere.error.contains("127.0.0.1:1"))
-        let noAgent = try cluster.run(
+        let noAgent = try await cluster.run(
             "hcs", ["logs", "00000000-0000-4000-8000-000000000000", "--agent-socket", "/nonexistent.sock"])
         #expect(noAgent.code == 69)
         for result in [missing, badName, reserved, nowhere, noAgent] {

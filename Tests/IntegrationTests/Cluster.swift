@@ -124,12 +124,12 @@ final class Cluster {
     func client(_ runtime: Runtime) -> String { directory.file("clients/hcs-client-\(runtime.rawValue)") }
 
     /// Runs one of our programs to its end.
-    func run(_ program: String, _ arguments: [String]) throws -> (code: Int32, output: String, error: String) {
+    func run(_ program: String, _ arguments: [String]) async throws -> (code: Int32, output: String, error: String) {
         let variables = [
             "HCS_SCHEDULER": url, "HCS_TOKEN_FILE": directory.file("scheduler/admin.token"),
             "HCS_RUNTIME_DIR": directory.file("run"), "HCS_STATE_DIR": directory.file("state"),
         ]
-        return try Programs.run(program, arguments, environment: variables)
+        return try await Programs.run(program, arguments, environment: variables)
     }
 
     func log(_ program: String) -> String { String(Self.text(directory.file("\(program).log")).suffix(3000)) }
@@ -158,15 +158,23 @@ final class Cluster {
         _ = try? process?.wait(milliseconds: 5000)
     }
 
-    /// Workloads outlive their agent by design, so they are found by the directory's random name.
+    /// Workloads outlive their agent by design, so they are found by the directory's random name. Waits until they are
+    /// gone: the directories are removed next.
     private func killWhateverNames(_ path: String) {
         let needle = Data(path.utf8)
-        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-        for pid in names.compactMap({ pid_t($0) }) where pid != getpid() {
-            let texts = ["cmdline", "environ"].compactMap {
-                try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/\($0)"))
+        for _ in 0..<200 {
+            let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+            let found = names.compactMap { pid_t($0) }.filter { pid in
+                // A dead one that nobody has reaped yet has neither.
+                pid != getpid()
+                    && ["cmdline", "environ"].contains {
+                        let text = try? Data(contentsOf: URL(fileURLWithPath: "/proc/\(pid)/\($0)"))
+                        return text?.range(of: needle) != nil
+                    }
             }
-            if texts.contains(where: { $0.range(of: needle) != nil }) { kill(pid, SIGKILL) }
+            guard !found.isEmpty else { return }
+            for pid in found { kill(pid, SIGKILL) }
+            usleep(10_000)
         }
     }
 

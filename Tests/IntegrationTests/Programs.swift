@@ -17,8 +17,19 @@ enum Programs {
         ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("HCS_") && !$0.key.hasPrefix("LD_") }
     }
 
+    /// Runs one to its end. The wait blocks a thread of its own, not one of the pool that every test shares.
     static func run(
         _ program: String, _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> (code: Int32, output: String, error: String) {
+        try await withCheckedThrowingContinuation { continuation in
+            Thread.detachNewThread {
+                continuation.resume(with: Result { try runBlocking(program, arguments, environment) })
+            }
+        }
+    }
+
+    private static func runBlocking(
+        _ program: String, _ arguments: [String], _ environment: [String: String]
     ) throws -> (code: Int32, output: String, error: String) {
         let scratch = try TemporaryDirectory()
         func file(_ name: String) throws -> Int32 {

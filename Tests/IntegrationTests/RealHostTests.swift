@@ -36,7 +36,7 @@ struct RealHostTests {
         #expect(node.host.cpuCount > 0)
         #expect(node.host.memory.bytes > 0)
         #expect(try await cluster.withScheduler { try await $0.devices().items }.isEmpty)
-        let shown = try cluster.run("hcs", ["nodes"])
+        let shown = try await cluster.run("hcs", ["nodes"])
         #expect(shown.code == 0)
         #expect(shown.output.contains("host-a") && shown.output.contains("none"))
     }
@@ -44,12 +44,12 @@ struct RealHostTests {
     @Test(
         "doctor says in plain words that no vendor is there, and exits 0",
         .disabled(if: hasAccelerators, "skipped, because this machine has accelerators"))
-    func doctor() throws {
-        let table = try Programs.run("hcs", ["doctor"])
+    func doctor() async throws {
+        let table = try await Programs.run("hcs", ["doctor"])
         #expect(table.code == 0, "\(table.error)")
         for vendor in Vendor.allCases { #expect(table.output.contains(vendor.displayName), "\(table.output)") }
         #expect(table.output.contains("none of the four vendors"), "\(table.output)")
-        let json = try Programs.run("hcs", ["doctor", "--output", "json"])
+        let json = try await Programs.run("hcs", ["doctor", "--output", "json"])
         #expect(json.code == 0, "\(json.error)")
         #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.output.utf8)) }
     }

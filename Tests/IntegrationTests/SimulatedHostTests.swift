@@ -13,7 +13,7 @@ struct SimulatedHostTests {
         let cluster = try await Cluster()
         try cluster.startAgent(.simulated)
         try await cluster.waitForDevices(Self.deviceCount)
-        let submitted = try cluster.run(
+        let submitted = try await cluster.run(
             "hcs",
             [
                 "submit", "--name", "short", "--runtime", "cuda", "--vram", "2Gi", "--wait", "--",
@@ -24,9 +24,9 @@ struct SimulatedHostTests {
         let view = try await cluster.workload("short")
         #expect(view.phase == .succeeded)
         #expect(view.exit?.code == 0)
-        let log = try cluster.run("hcs", ["logs", "short"])
+        let log = try await cluster.run("hcs", ["logs", "short"])
         #expect(log.output.contains("alloc 1073741824 ok\nalloc 2147483648 error 2\nexpect 2 ok\n"), "\(log.output)")
-        let last = try cluster.run("hcs", ["logs", "short", "--tail", "1"])
+        let last = try await cluster.run("hcs", ["logs", "short", "--tail", "1"])
         #expect(last.output == "all done\n")
         let free = try await cluster.withScheduler {
             try await $0.devices().items.filter { $0.ledger.granted.bytes > 0 }
@@ -39,7 +39,7 @@ struct SimulatedHostTests {
         let cluster = try await Cluster()
         try cluster.startAgent(.simulated)
         try await cluster.waitForDevices(Self.deviceCount)
-        let result = try cluster.run(
+        let result = try await cluster.run(
             "hcs",
             [
                 "submit", "--name", "fails", "--runtime", "acl", "--vram", "1Gi", "--restart", "never", "--wait", "--",
@@ -54,8 +54,8 @@ struct SimulatedHostTests {
         let cluster = try await Cluster()
         try cluster.startAgent(.simulated)
         try await cluster.waitForDevices(Self.deviceCount)
-        try hold(cluster, "long", .cuda, "1Gi")
-        try submit(cluster, "waits", .cuda, "4Ti")
+        try await hold(cluster, "long", .cuda, "1Gi")
+        try await submit(cluster, "waits", .cuda, "4Ti")
         let before = try await cluster.wait(for: "long", "running with memory") {
             $0.phase == .running && $0.usage.contains { $0.used.bytes > 0 }
         }
@@ -90,7 +90,7 @@ struct SimulatedHostTests {
         let cluster = try await Cluster()
         try cluster.startAgent(.simulated)
         try await cluster.waitForDevices(Self.deviceCount)
-        try hold(cluster, "long", .hip, "1Gi")
+        try await hold(cluster, "long", .hip, "1Gi")
         let before = try await cluster.wait(for: "long", "running with memory") {
             $0.phase == .running && $0.usage.contains { $0.used.bytes > 0 }
         }
@@ -115,7 +115,7 @@ struct SimulatedHostTests {
         let after = try await cluster.wait(for: "long", "running") { $0.phase == .running }
         #expect(after.attempt == before.attempt)
 
-        #expect(try cluster.run("hcs", ["delete", "long"]).code == 0)
+        #expect(try await cluster.run("hcs", ["delete", "long"]).code == 0)
         let gone = await eventually(within: .seconds(20), every: .milliseconds(50)) {
             Cluster.processes(running: cluster.client(.hip)).isEmpty
         }
@@ -127,23 +127,23 @@ struct SimulatedHostTests {
         let cluster = try await Cluster()
         try cluster.startAgent(.simulated)
         try await cluster.waitForDevices(Self.deviceCount)
-        try submit(cluster, "too-big", .cnrt, "4Ti")
+        try await submit(cluster, "too-big", .cnrt, "4Ti")
         let explanation = try await cluster.withScheduler { try await $0.explain("too-big") }
         #expect(explanation.devices.count == Self.deviceCount)
         #expect(explanation.devices.allSatisfy { !$0.fits && !$0.reasons.isEmpty })
         #expect(try await cluster.workload("too-big").phase == .queued)
     }
 
-    private func hold(_ cluster: Cluster, _ name: String, _ runtime: Runtime, _ vram: String) throws {
-        try submit(cluster, name, runtime, vram, ["alloc", "512Mi", "hold", "300"])
+    private func hold(_ cluster: Cluster, _ name: String, _ runtime: Runtime, _ vram: String) async throws {
+        try await submit(cluster, name, runtime, vram, ["alloc", "512Mi", "hold", "300"])
     }
 
     private func submit(
         _ cluster: Cluster, _ name: String, _ runtime: Runtime, _ vram: String, _ steps: [String] = ["hold", "300"]
     )
-        throws
+        async throws
     {
-        let result = try cluster.run(
+        let result = try await cluster.run(
             "hcs",
             ["submit", "--name", name, "--runtime", runtime.rawValue, "--vram", vram, "--", cluster.client(runtime)]
                 + steps)

@@ -18,7 +18,7 @@ struct InterceptorNativeTests {
 
     private static func make(_ target: String, into scratch: URL) throws -> (status: Int32, output: String) {
         let log = scratch.appending(path: "make.log")
-        FileManager.default.createFile(atPath: log.path, contents: nil)
+        try Data().write(to: log)
         let handle = try FileHandle(forWritingTo: log)
         defer { try? handle.close() }
         let process = Process()

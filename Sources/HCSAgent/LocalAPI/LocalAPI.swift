@@ -1,5 +1,6 @@
 import Glibc
 package import HCSAPI
+import HCSHTTP
 package import HCSModel
 package import Hummingbird
 package import Logging
@@ -21,9 +22,9 @@ package enum LocalAPI {
         // We hold the lock of this directory: a socket that is there is a dead agent's.
         unlink(socketPath)
         let router = Router(context: LocalRequestContext.self)
-        router.middlewares.add(ProblemMiddleware(logger: logger))
+        router.middlewares.add(ProblemMiddleware())
         router.middlewares.add(PeerMiddleware(socketPath: socketPath, ownUser: geteuid()))
-        router.get("\(Routes.localStatus)") { _, _ in ProblemMiddleware.json(await status()) }
+        router.get("\(Routes.localStatus)") { _, _ in try jsonResponse(await status()) }
         router.get("\(Routes.localWorkloads)/:id/logs") { request, context in
             try await answerLogs(request, context, logs)
         }
@@ -35,7 +36,16 @@ package enum LocalAPI {
             }, logger: logger)
     }
 
-    /// Default and largest number of bytes of a log's end.
+    /// The same, run until the task is cancelled.
+    package static func serve(
+        socketPath: String, logger: Logger, status: @escaping @Sendable () async -> AgentStatus,
+        logs: @escaping @Sendable (WorkloadID, AgentClient.LogStream, Int) async throws(AgentError) -> ByteBuffer,
+        running: @escaping @Sendable () async -> Void
+    ) async throws {
+        try await service(socketPath: socketPath, logger: logger, status: status, logs: logs, running: running).run()
+    }
+
+    /// Bytes of a log's end when the request names no number.
     static let defaultTail = 64 << 10
 
     private static func answerLogs(
@@ -56,7 +66,11 @@ package enum LocalAPI {
         guard let tail = Int(tailText), (0...WorkloadLogs.maximumTail).contains(tail) else {
             throw APIProblem.badRequest("tail '\(tailText.prefix(64))' is no number of bytes from 0 to \(WorkloadLogs.maximumTail)")
         }
-        let data = try await logs(id, stream, tail)
+        let data: ByteBuffer
+        do { data = try await logs(id, stream, tail) } catch {
+            if error.code == .unavailable { throw APIProblem.notFound(error.message) }
+            throw APIProblem.internalError(error.message)
+        }
         return Response(
             status: .ok, headers: [.contentType: "application/octet-stream"], body: ResponseBody(byteBuffer: data))
     }

@@ -9,13 +9,18 @@ package enum Reconciler {
         package var isRunning: Bool
         package var hasEnded: Bool
         package var exit: ExitStatus?
+        /// It was never started: what the scheduler knew of the device was out of date.
+        package var wasRefused: Bool
 
-        package init(node: String, attempt: Int, isRunning: Bool, hasEnded: Bool, exit: ExitStatus?) {
+        package init(
+            node: String, attempt: Int, isRunning: Bool, hasEnded: Bool, exit: ExitStatus?, wasRefused: Bool = false
+        ) {
             self.node = node
             self.attempt = attempt
             self.isRunning = isRunning
             self.hasEnded = hasEnded
             self.exit = exit
+            self.wasRefused = wasRefused
         }
     }
 
@@ -34,12 +39,25 @@ package enum Reconciler {
             return record
         }
         guard seen.node == record.node, seen.attempt == record.attempt, !record.phase.hasEnded else { return record }
-        if seen.hasEnded { return ended(record, exit: seen.exit ?? ExitStatus(), faulty: faulty, now: now) }
+        if seen.hasEnded {
+            let exit = seen.exit ?? ExitStatus()
+            if seen.wasRefused && !record.deleteRequested { return refused(record, by: seen.node, exit, now: now) }
+            return ended(record, exit: exit, faulty: faulty, now: now)
+        }
         if seen.isRunning && record.phase == .assigned {
             record.phase = .running
             record.note(.started, "running on \(seen.node)", device: record.grants.first?.device, at: now)
         }
         return record
+    }
+
+    /// Planned again, whatever the restart policy: nothing ran. The wait grows, so that two that disagree do not spin.
+    private static func refused(_ old: WorkloadRecord, by node: String, _ exit: ExitStatus, now: Int64) -> WorkloadRecord {
+        var record = old
+        record.failures += 1
+        record.notBeforeMilliseconds = now + backoff(failures: record.failures)
+        record.note(.refused, "refused by \(node), planned again: \(exit.error ?? exit.description)", at: now)
+        return queued(record, at: now)
     }
 
     private static func ended(

@@ -464,6 +464,18 @@ static int processes_share_one_segment(void) {
     return 0;
 }
 
+static int the_last_of_many_leavers_removes_the_file(void) {
+    pid_t children[8];
+    for (int round = 0; round < 40; round++) {
+        for (int i = 0; i < 8; i++)
+            children[i] = start("client granted", JOB, QUOTA("1Gi"), NULL);
+        for (int i = 0; i < 8; i++)
+            EXPECT(finish(children[i]) == 0);
+        EXPECT(!exists(job_path()));
+    }
+    return 0;
+}
+
 static int limit_changed_by_the_agent_holds_at_once(void) {
     make_segment(GIB, GIB);
     EXPECT(run("client gets 900", SEGMENT, NULL) == 0);
@@ -562,6 +574,22 @@ static int name_with_another_quota_is_denied(void) {
     EXPECT(run("client granted", JOB, QUOTA("2Gi"), NULL) == 0); /* what a dead job left is no job */
     EXPECT(!exists(job_path()));
     EXPECT(run("client denied", variable("HCS_JOB", "../etc/x"), QUOTA("2Gi"), NULL) == 0);
+    return 0;
+}
+
+static int files_of_killed_jobs_are_swept(void) {
+    char killed[256];
+    unlink(output_path);
+    pid_t holder = start("client hold", JOB, QUOTA("1Gi"), NULL);
+    EXPECT(wait_for_output("0\n"));
+    snprintf(killed, sizeof killed, "%s", job_path());
+    snprintf(job, sizeof job, "other%d", getpid());
+    EXPECT(run("client granted", JOB, QUOTA("1Gi"), NULL) == 0);
+    EXPECT(exists(killed)); /* a living job's file stays */
+    kill(holder, SIGKILL);
+    finish(holder);
+    EXPECT(run("client granted", JOB, QUOTA("1Gi"), NULL) == 0);
+    EXPECT(!exists(killed));
     return 0;
 }
 
@@ -689,12 +717,14 @@ static const struct test {
     {"a narrowed visibility finds the right entry", narrowed_visibility_finds_the_right_entry},
     {"total= caps the sum", total_caps_the_sum},
     {"processes share one segment, the last removes a standalone one", processes_share_one_segment},
+    {"of many that leave at once the last removes the file", the_last_of_many_leavers_removes_the_file},
     {"a limit changed by the agent holds at once", limit_changed_by_the_agent_holds_at_once},
     {"a killed process gives its memory back, a stopped one does not", killed_process_gives_its_memory_back},
     {"a storm of kills leaves nothing charged", kill_storm_leaves_nothing},
     {"a torn update is settled where there is no agent", torn_update_is_settled},
     {"when all slots are taken memory is denied", slots_run_out_and_say_so_once},
     {"a job's name with another quota is denied, a dead job's is not", name_with_another_quota_is_denied},
+    {"files that killed jobs left are swept by the next job", files_of_killed_jobs_are_swept},
     {"a child that outlives its parent finds its segment", orphan_finds_its_segment},
     {"a forked child owns nothing of its parent", forked_child_owns_nothing},
     {"a bare clone owns nothing of its parent", cloned_child_owns_nothing},
