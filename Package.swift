@@ -82,7 +82,10 @@ var targets: [Target] = [
     tests("HCSSystemTests", ["HCSSystem", "HCSModel", "CHCSSegment", "CHCSSystem"]),
     tests(
         "HCSDeviceTests",
-        ["HCSDevice", "HCSModel", "HCSSystem", "HCSSimulation", "CHCSSimulation", "NativeArtifacts", "hcs-vendor-worker"]
+        [
+            "HCSDevice", "HCSModel", "HCSSystem", "HCSSimulation", "CHCSSimulation", "NativeArtifacts",
+            "hcs-vendor-worker",
+        ]
     ),
     tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem"]),
     tests("InterceptorTests", ["NativeArtifacts"], exclude: ["native"]),
@@ -104,14 +107,23 @@ if !light {
     let nio: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
     let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
     targets += [
-        module("HCSAPI", ["HCSModel", asyncHTTPClient, nio, .product(name: "NIOHTTP1", package: "swift-nio")]),
+        module(
+            "HCSAPI",
+            [
+                "HCSModel", asyncHTTPClient, nio, .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+            ]),
         module("HCSHTTP", ["HCSAPI", .product(name: "Hummingbird", package: "hummingbird"), httpTypes, nio, logging]),
         module("HCSStore", ["HCSModel", .product(name: "GRDB", package: "GRDB.swift")]),
         .target(
             name: "HCSAgent",
-            dependencies: ["HCSModel", "HCSHealth", "HCSSystem", "HCSDevice", "HCSProbe", "HCSAPI", "HCSHTTP", nio, httpTypes] + server,
+            dependencies: [
+                "HCSModel", "HCSHealth", "HCSSystem", "HCSDevice", "HCSProbe", "HCSAPI", "HCSHTTP", nio, httpTypes,
+            ] + server,
             resources: [.embedInCode("Data/health-policy.json")], swiftSettings: strict),
-        module("HCSScheduler", ["HCSModel", "HCSPlacement", "HCSStore", "HCSAPI", "HCSHTTP", "HCSSystem", nio, httpTypes] + server),
+        module(
+            "HCSScheduler",
+            ["HCSModel", "HCSPlacement", "HCSStore", "HCSAPI", "HCSHTTP", "HCSSystem", nio, httpTypes] + server),
         program("hcs-agent", ["HCSAgent", "HCSModel", "HCSSimulation", "HCSSystem", logging, argumentParser]),
         program("hcs-scheduler", ["HCSScheduler", "HCSModel", "HCSSystem", logging, argumentParser]),
         program(

@@ -3,7 +3,7 @@
  * hcs-shim: the process between the agent and a workload, so that a workload outlives the agent. It starts the command,
  * pumps its output into bounded files, waits, ends what the command left behind, and writes the outcome.
  *
- *   hcs-shim --dir DIR [--uid N --gid N] [--log-limit BYTES] [--cwd PATH] -- ARGV...
+ *   hcs-shim --dir DIR [--uid N --gid N [--groups N,N,...]] [--log-limit BYTES] [--cwd PATH] -- ARGV...
  *
  * In DIR: reads env (NUL-separated NAME=VALUE); writes shim and child ("pid start_time"), stdout, stderr (rotated once
  * to *.1), and last of all exit, one line of JSON: {"code":N|null,"signal":N|null,"error":"..."|null,"at":unix_ms}.
@@ -40,6 +40,7 @@
 #define TERM_GRACE_MS 2000 /* between SIGTERM and SIGKILL for what the command left behind */
 #define KILL_GRACE_MS 8000 /* after SIGKILL: a process in uninterruptible sleep must not hold the result for ever */
 #define EXIT_USAGE 64
+#define GROUPS 256
 
 struct options {
     const char *dir;
@@ -48,6 +49,8 @@ struct options {
     uint64_t log_limit;
     uint32_t uid, gid;
     bool change_user;
+    size_t group_count;
+    gid_t groups[GROUPS]; /* supplementary: device nodes are often kept for video or render */
 };
 
 struct log {
@@ -192,9 +195,27 @@ static bool parse_number(const char *text, uint64_t maximum, uint64_t *ret) {
     return true;
 }
 
+static bool parse_groups(const char *text, struct options *options) {
+    for (;;) {
+        char number_text[16];
+        size_t length = strcspn(text, ",");
+        uint64_t number;
+        if (length >= sizeof number_text || options->group_count == GROUPS)
+            return false;
+        memcpy(number_text, text, length);
+        number_text[length] = '\0';
+        if (!parse_number(number_text, UINT32_MAX - 1, &number))
+            return false;
+        options->groups[options->group_count++] = (gid_t)number;
+        if (text[length] == '\0')
+            return true;
+        text += length + 1;
+    }
+}
+
 static bool parse_options(int argc, char **argv, struct options *ret) {
     struct options options = {.log_limit = LOG_LIMIT, .cwd = "/"};
-    bool has_uid = false, has_gid = false;
+    bool has_uid = false, has_gid = false, has_groups = false;
     uint64_t number;
     int i = 1;
     for (; i < argc && strcmp(argv[i], "--") != 0; i += 2) {
@@ -214,11 +235,13 @@ static bool parse_options(int argc, char **argv, struct options *ret) {
         } else if (strcmp(argv[i], "--gid") == 0 && parse_number(value, UINT32_MAX - 1, &number)) {
             options.gid = (uint32_t)number;
             has_gid = true;
+        } else if (strcmp(argv[i], "--groups") == 0 && options.group_count == 0 && parse_groups(value, &options)) {
+            has_groups = true;
         } else {
             return false;
         }
     }
-    if (options.dir == NULL || has_uid != has_gid || i + 1 >= argc)
+    if (options.dir == NULL || has_uid != has_gid || (has_groups && !has_uid) || i + 1 >= argc)
         return false;
     options.change_user = has_uid;
     options.argv = &argv[i + 1];
@@ -356,7 +379,7 @@ static bool become_user(const struct options *options) {
         return true;
     if (geteuid() != 0 && options->uid == getuid() && options->gid == getgid())
         return true;
-    return setgroups(0, NULL) == 0 && setresgid(options->gid, options->gid, options->gid) == 0 &&
+    return setgroups(options->group_count, options->groups) == 0 && setresgid(options->gid, options->gid, options->gid) == 0 &&
            setresuid(options->uid, options->uid, options->uid) == 0;
 }
 
@@ -612,7 +635,7 @@ static int run(const struct options *options) {
 int main(int argc, char **argv) {
     struct options options;
     if (!parse_options(argc, argv, &options)) {
-        fputs("usage: hcs-shim --dir DIR [--uid N --gid N] [--log-limit BYTES] [--cwd PATH] -- ARGV...\n", stderr);
+        fputs("usage: hcs-shim --dir DIR [--uid N --gid N [--groups N,N,...]] [--log-limit BYTES] [--cwd PATH] -- ARGV...\n", stderr);
         return EXIT_USAGE;
     }
     for (int fd = 0; fd <= 2; fd++) {

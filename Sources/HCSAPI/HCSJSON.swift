@@ -4,7 +4,8 @@ package import Foundation
 package enum HCSJSON {
     package static func encode(_ value: some Encodable, pretty: Bool = false) throws -> Data {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
+        encoder.outputFormatting =
+            pretty ? [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes] : [.sortedKeys, .withoutEscapingSlashes]
         return try encoder.encode(value)
     }
 
@@ -15,11 +16,14 @@ package enum HCSJSON {
     /// What a decoding error means, for the person who wrote the JSON: where and what.
     package static func explain(_ error: any Error) -> String {
         func place(_ path: [any CodingKey]) -> String {
-            path.isEmpty ? "at the top" : "at " + path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+            path.isEmpty
+                ? "at the top"
+                : "at " + path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
         }
         switch error as? DecodingError {
         case .dataCorrupted(let context): return "\(place(context.codingPath)): \(context.debugDescription)"
-        case .keyNotFound(let key, let context): return "\(place(context.codingPath)): field '\(key.stringValue)' is missing"
+        case .keyNotFound(let key, let context):
+            return "\(place(context.codingPath)): field '\(key.stringValue)' is missing"
         case .typeMismatch(_, let context): return "\(place(context.codingPath)): \(context.debugDescription)"
         case .valueNotFound(_, let context): return "\(place(context.codingPath)): \(context.debugDescription)"
         default: return String(describing: error)

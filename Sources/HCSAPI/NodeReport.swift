@@ -47,7 +47,8 @@ package struct DeviceReport: Hashable, Sendable, Codable {
     package var localGranted: ByteCount
 
     package init(
-        device: Device, sample: DeviceSample?, health: DeviceHealth, blocked: String? = nil, localGranted: ByteCount = .zero
+        device: Device, sample: DeviceSample?, health: DeviceHealth, blocked: String? = nil,
+        localGranted: ByteCount = .zero
     ) {
         self.device = device
         self.sample = sample

@@ -27,7 +27,8 @@ package struct NodeView: Hashable, Sendable, Codable {
     package var probes: [ProbeStatus]
 
     package init(
-        name: String, state: State, lastReportAgeMilliseconds: Int64, agentVersion: String, bootID: String, host: HostFacts,
+        name: String, state: State, lastReportAgeMilliseconds: Int64, agentVersion: String, bootID: String,
+        host: HostFacts,
         deviceCount: Int, simulatedDeviceCount: Int, vendors: [VendorStatus], probes: [ProbeStatus]
     ) {
         self.name = name
@@ -71,7 +72,8 @@ package struct DeviceView: Hashable, Sendable, Codable {
     package var ledger: DeviceLedger
 
     package init(
-        node: String, device: Device, sample: DeviceSample?, health: DeviceHealth, blocked: String?, ledger: DeviceLedger
+        node: String, device: Device, sample: DeviceSample?, health: DeviceHealth, blocked: String?,
+        ledger: DeviceLedger
     ) {
         self.node = node
         self.device = device

@@ -29,7 +29,9 @@ package enum Agent {
                 ByteBuffer(bytes: try await parts.supervisor.logs(of: id, stream: stream, tail: tail))
             },
             running: {
-                logger.info("hcs-agent \(HCSVersion.current) of node \(configuration.nodeName) listens on \(configuration.socketPath)")
+                logger.info(
+                    "hcs-agent \(HCSVersion.current) of node \(configuration.nodeName) listens on \(configuration.socketPath)"
+                )
                 notifier.send("READY=1")
             })
         var services: [any Service] = [parts.cycle, local]
@@ -78,7 +80,8 @@ package enum Agent {
     /// State is the agent's alone; the runtime directory must let `hcs` reach the socket.
     private static func makeDirectories(_ configuration: AgentConfiguration) throws(AgentError) {
         for (path, mode) in [
-            (configuration.stateDirectory, 0o700), (configuration.workloadsDirectory, 0o700), (configuration.runtimeDirectory, 0o755),
+            (configuration.stateDirectory, 0o700), (configuration.workloadsDirectory, 0o700),
+            (configuration.runtimeDirectory, 0o755),
         ] {
             guard !FileManager.default.fileExists(atPath: path) else { continue }
             do {
@@ -86,7 +89,9 @@ package enum Agent {
                     atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: mode])
             } catch {
                 throw AgentError(
-                    .permission, "could not make \(path): \(error.localizedDescription); choose others with --state-dir and --runtime-dir")
+                    .permission,
+                    "could not make \(path): \(error.localizedDescription); choose others with --state-dir and --runtime-dir"
+                )
             }
         }
     }
@@ -154,13 +159,16 @@ package enum Agent {
             state = NodeState(
                 node: configuration.nodeName, bootID: bootID, startMilliseconds: RealtimeClock.nowMilliseconds(),
                 scheduler: configuration.scheduler, host: host, simulating: simulation != nil)
-            let group = try configuration.workloadGroup.map { name throws(AgentError) in try AgentUser.group(named: name) }
+            let group = try configuration.workloadGroup.map { name throws(AgentError) in
+                try AgentUser.group(named: name)
+            }
             supervisor = WorkloadSupervisor(
                 settings: .init(
                     directory: configuration.workloadsDirectory, bootID: bootID, interceptor: configuration.interceptor,
                     workloadUser: configuration.isRoot ? configuration.workloadUser : nil, segmentGroup: group,
                     simulated: simulation.map { .init(libraryDirectory: $0.libraryDirectory, stateFile: $0.stateFile) }),
-                launcher: ShimLauncher(shim: configuration.shim), segmentDirectory: configuration.segmentDirectory, logger: logger)
+                launcher: ShimLauncher(shim: configuration.shim), segmentDirectory: configuration.segmentDirectory,
+                logger: logger)
             cycle = CollectionCycle(
                 devices: Agent.deviceManager(configuration),
                 probes: ProbeRunner(
@@ -186,6 +194,8 @@ package enum Agent {
         return DeviceManager(
             sources: sources, executable: configuration.worker, hostEnvironment: StandardDirectories.current(),
             sweepsPerInventory: max(1, Int((10 / seconds).rounded(.up))),
-            numaNode: { address in PCIBus().numaNode(of: address) })
+            numaNode: { [simulated = configuration.simulation?.numaNodes] address, source in
+                source.isSimulated ? simulated?[address] : PCIBus().numaNode(of: address)
+            })
     }
 }

@@ -31,11 +31,15 @@ package struct AgentConfiguration: Hashable, Sendable {
         package var libraryDirectory: String
         /// The makers that the scenario has devices of.
         package var vendors: [Vendor]
+        /// NUMA node by slot: what sysfs tells of real devices.
+        package var numaNodes: [PCIAddress: Int]
 
-        package init(stateFile: String, libraryDirectory: String, vendors: [Vendor]) {
+        package init(stateFile: String, libraryDirectory: String, vendors: [Vendor], numaNodes: [PCIAddress: Int] = [:])
+        {
             self.stateFile = stateFile
             self.libraryDirectory = libraryDirectory
             self.vendors = vendors
+            self.numaNodes = numaNodes
         }
     }
 
@@ -85,7 +89,8 @@ package struct AgentConfiguration: Hashable, Sendable {
         isRoot = uid == 0
         scheduler = try Self.url(flags.scheduler ?? environment["HCS_SCHEDULER"].flatMap { $0.isEmpty ? nil : $0 })
         configDirectory = try absolute(
-            flags.configDirectory ?? StandardDirectories.configuration(environment: environment, uid: uid), "--config-dir")
+            flags.configDirectory ?? StandardDirectories.configuration(environment: environment, uid: uid),
+            "--config-dir")
         stateDirectory = try absolute(
             flags.stateDirectory ?? StandardDirectories.state(of: "hcs-agent", environment: environment, uid: uid),
             "--state-dir")
@@ -100,7 +105,9 @@ package struct AgentConfiguration: Hashable, Sendable {
         interceptor = try absolute(flags.interceptor ?? (fileExists(neighbour) ? neighbour : packaged), "--interceptor")
         let packagedShim = "\(beside)/../lib/hcs/hcs-shim"
         shim = try absolute(
-            flags.shim ?? (fileExists("\(beside)/hcs-shim") || !fileExists(packagedShim) ? "\(beside)/hcs-shim" : packagedShim),
+            flags.shim
+                ?? (fileExists("\(beside)/hcs-shim") || !fileExists(packagedShim)
+                    ? "\(beside)/hcs-shim" : packagedShim),
             "--shim")
         worker = try absolute(flags.worker ?? "\(beside)/hcs-vendor-worker", "--worker")
 
@@ -108,12 +115,17 @@ package struct AgentConfiguration: Hashable, Sendable {
         if let token {
             tokenFile = token
         } else {
-            let places = ["\(configDirectory)/node.token", StandardDirectories.state(of: "hcs-scheduler", environment: [:], uid: uid) + "/node.token"]
+            let places = [
+                "\(configDirectory)/node.token",
+                StandardDirectories.state(of: "hcs-scheduler", environment: [:], uid: uid) + "/node.token",
+            ]
             tokenFile = places.first(where: fileExists)
         }
         if let name = flags.nodeName {
-            guard Self.isNodeName(name) else {
-                throw AgentError(.usage, "--node-name '\(name.prefix(80))' must be 1 to 63 of a-z 0-9 - . and start with a letter or digit")
+            guard NodeName.isValid(name) else {
+                throw AgentError(
+                    .usage,
+                    "--node-name '\(name.prefix(80))' \(NodeName.rule)")
             }
             nodeName = name
         } else {
@@ -136,21 +148,16 @@ package struct AgentConfiguration: Hashable, Sendable {
         guard let text else { return nil }
         guard text.hasPrefix("http://") || text.hasPrefix("https://"), text.utf8.count <= 2048,
             !text.contains(where: { $0.isWhitespace })
-        else { throw AgentError(.usage, "--scheduler '\(text.prefix(120))' must be a URL such as http://127.0.0.1:8470") }
-        return text
-    }
-
-    package static func isNodeName(_ name: String) -> Bool {
-        guard (1...63).contains(name.utf8.count), let first = name.first, first != "-", first != "." else { return false }
-        return name.utf8.allSatisfy {
-            (0x61...0x7a).contains($0) || (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
+        else {
+            throw AgentError(.usage, "--scheduler '\(text.prefix(120))' must be a URL such as http://127.0.0.1:8470")
         }
+        return text
     }
 
     /// A host's own name as a node's name: lower case, anything else a dash.
     package static func nodeName(from hostname: String) -> String {
-        let mapped = hostname.lowercased().prefix(63).map { isNodeName("a\($0)") ? $0 : "-" }
+        let mapped = hostname.lowercased().prefix(63).map { NodeName.isValid("a\($0)") ? $0 : "-" }
         let trimmed = String(mapped.drop { $0 == "-" || $0 == "." })
-        return isNodeName(trimmed) ? trimmed : "localhost"
+        return NodeName.isValid(trimmed) ? trimmed : "localhost"
     }
 }

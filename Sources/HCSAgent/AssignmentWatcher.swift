@@ -40,7 +40,8 @@ package struct AssignmentWatcher: Service {
                 let asked = ContinuousClock.now
                 let answer = try await fetch(after, wait)
                 guard answer.node == node else {
-                    throw AgentError(.refused, "the scheduler answered for node '\(answer.node.prefix(80))', this is '\(node)'")
+                    throw AgentError(
+                        .refused, "the scheduler answered for node '\(answer.node.prefix(80))', this is '\(node)'")
                 }
                 backOff.succeeded()
                 await apply(answer)

@@ -22,7 +22,8 @@ package struct CollectionCycle: Service {
     private let logger: Logger
 
     package init(
-        devices: DeviceManager, probes: ProbeRunner, health: HealthMonitor, supervisor: WorkloadSupervisor, state: NodeState,
+        devices: DeviceManager, probes: ProbeRunner, health: HealthMonitor, supervisor: WorkloadSupervisor,
+        state: NodeState,
         interval: Duration, trustUserKernelLog: Bool, logger: Logger
     ) {
         self.devices = devices
@@ -65,7 +66,7 @@ package struct CollectionCycle: Service {
     private func take(_ sweep: DeviceSweep) async {
         let now = RealtimeClock.nowMilliseconds()
         let known = await devices.devices
-        let vendors = sweep.workers.map(\.reported)
+        let vendors = sweep.workers
         await health.update(devices: known, at: now)
         await health.record(samples: sweep.samples, vendors: vendors, at: now)
         await state.set(devices: known)
@@ -102,24 +103,15 @@ package struct CollectionCycle: Service {
             let outcome = await health.record(fault)
             switch outcome {
             case .counted(let ids):
-                logger.warning("\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.message)")
+                logger.warning(
+                    "\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.message)")
                 await publishHealth(at: RealtimeClock.nowMilliseconds())
                 await health.save()
             case .unmatched: logger.warning("\(fault.family) \(fault.code) on no device known here: \(fault.message)")
-            case .notDeviceFault: logger.info("\(fault.family) \(fault.code), which is no fault of a device: \(fault.message)")
+            case .notDeviceFault:
+                logger.info("\(fault.family) \(fault.code), which is no fault of a device: \(fault.message)")
             case .duplicate: break
             }
         }
-    }
-}
-
-extension HCSDevice.VendorStatus {
-    /// As it goes over the wire.
-    fileprivate var reported: HCSModel.VendorStatus {
-        HCSModel.VendorStatus(
-            vendor: vendor, simulated: simulated, state: HCSModel.VendorStatus.State(rawValue: state.rawValue) ?? .crashed,
-            reason: ([reason].compactMap { $0 } + skippedDevices.prefix(4)).joined(separator: "; "),
-            missedDeadlines: UInt64(clamping: missedDeadlines), restarts: UInt64(clamping: restarts),
-            stuck: UInt64(clamping: stuck), droppedValues: droppedValues)
     }
 }

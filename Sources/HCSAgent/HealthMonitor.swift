@@ -29,7 +29,8 @@ package actor HealthMonitor {
         // Misses first: a sample of the same sweep is a later answer.
         for status in vendors {
             analyzer.record(
-                missedDeadlines: UInt64(status.missedDeadlines), vendor: status.vendor, simulated: status.simulated, at: now)
+                missedDeadlines: UInt64(status.missedDeadlines), vendor: status.vendor, simulated: status.simulated,
+                at: now)
         }
         for (id, sample) in samples { analyzer.record(sample, for: id, at: now) }
     }

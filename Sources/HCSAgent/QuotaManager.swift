@@ -17,7 +17,9 @@ package final class QuotaManager {
         /// In words for the log: changed limits, damage, a truncated file.
         package var problems: [String]
 
-        package init(usage: [DeviceUsage] = [], processes: [Int32: UInt64] = [:], count: Int = 0, problems: [String] = []) {
+        package init(
+            usage: [DeviceUsage] = [], processes: [Int32: UInt64] = [:], count: Int = 0, problems: [String] = []
+        ) {
             self.usage = usage
             self.processes = processes
             self.count = count
@@ -71,7 +73,8 @@ package final class QuotaManager {
             throw AgentError(.unavailable, "processes of an earlier attempt still hold \(path(of: id))")
         }
         do {
-            let file = try SegmentFile.create(directory: directory, workload: id, owner: owner, group: group, devices: limits)
+            let file = try SegmentFile.create(
+                directory: directory, workload: id, owner: owner, group: group, devices: limits)
             segments[id] = Segment(file: file, limits: limits)
         } catch {
             throw AgentError(error.code == .permission ? .permission : .io, "no segment for the workload: \(error)")
@@ -120,13 +123,19 @@ package final class QuotaManager {
     private func restoreLimits(of segment: Segment, _ snapshot: SegmentSnapshot) throws(SystemError) -> [String] {
         var told: [String] = []
         for limit in segment.limits {
-            guard let found = snapshot.devices.first(where: { $0.device.id == limit.id && $0.device.vendor == limit.vendor }) else {
+            guard
+                let found = snapshot.devices.first(where: {
+                    $0.device.id == limit.id && $0.device.vendor == limit.vendor
+                })
+            else {
                 told.append("the entry of device \(limit.id) is gone from the segment")
                 continue
             }
             guard found.device.limit != limit.limit else { continue }
             try segment.file.setLimit(limit.limit, of: limit.id, vendor: limit.vendor)
-            told.append("the quota on \(limit.id) was changed to \(found.device.limit) by somebody else; put back to \(limit.limit)")
+            told.append(
+                "the quota on \(limit.id) was changed to \(found.device.limit) by somebody else; put back to \(limit.limit)"
+            )
         }
         return told
     }
@@ -147,7 +156,9 @@ package final class QuotaManager {
     package func sweep(keeping known: Set<WorkloadID>) -> Int {
         var removed = 0
         for id in SegmentFile.workloads(in: directory) where !known.contains(id) && segments[id] == nil {
-            guard let file = try? SegmentFile.open(path: path(of: id)), ((try? file.liveSlotCount()) ?? 1) == 0 else { continue }
+            guard let file = try? SegmentFile.open(path: path(of: id)), ((try? file.liveSlotCount()) ?? 1) == 0 else {
+                continue
+            }
             _ = try? file.reap()
             if (try? file.unlink()) != nil { removed += 1 }
         }

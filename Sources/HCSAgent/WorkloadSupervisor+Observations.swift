@@ -13,7 +13,8 @@ extension WorkloadSupervisor {
             let reading = quotas.observe(key.id)
             tell(reading.problems, of: key.id)
             return WorkloadObservation(
-                id: key.id, attempt: key.attempt, phase: phase(of: entry), startedMilliseconds: entry.startedMilliseconds,
+                id: key.id, attempt: key.attempt, phase: phase(of: entry),
+                startedMilliseconds: entry.startedMilliseconds,
                 usage: reading.usage, processes: reading.count, driverUsed: driverUsed(entry, reading, samples))
         }
     }

@@ -5,11 +5,13 @@ import HCSSystem
 import Logging
 
 extension WorkloadSupervisor {
-    /// Makes what runs what is wanted. A new attempt starts only when the old one has ended.
+    /// Makes what runs what is wanted. A new attempt starts only when the old one has ended. What the scheduler does not
+    /// name runs on: one that lost its store must not end anything.
     func reconcile(_ desired: [WorkloadID: Assignment], _ now: Int64) {
         for (key, entry) in entries where entry.ended == nil && entry.stopping == nil {
-            let wanted = desired[key.id]
-            guard wanted?.attempt != key.attempt || wanted?.desired == .stop else { continue }
+            guard let wanted = desired[key.id], wanted.attempt != key.attempt || wanted.desired == .stop else {
+                continue
+            }
             logger.info("stopping workload \(entry.record.assignment.spec.name) (\(key))")
             entries[key]?.stopping = Entry.Stop()
             // The signal goes out with the next look at it, which is now.
@@ -17,16 +19,18 @@ extension WorkloadSupervisor {
         }
         for assignment in desired.values.sorted(by: { $0.id < $1.id }) {
             let key = AttemptKey(id: assignment.id, attempt: assignment.attempt)
-            guard entries[key] == nil, !entries.contains(where: { $0.key.id == key.id && $0.value.ended == nil }) else { continue }
+            guard entries[key] == nil, !entries.contains(where: { $0.key.id == key.id && $0.value.ended == nil }) else {
+                continue
+            }
             guard assignment.desired == .run else {
-                refuse(assignment, "stopped before it was started")
+                notStarted(assignment, "stopped before it was started", planAgain: false)
                 continue
             }
             do {
                 guard let granted = try admit(assignment, now) else { continue }
                 try start(assignment, granted)
             } catch {
-                refuse(assignment, error.message)
+                notStarted(assignment, error.message, planAgain: true)
             }
             waitingSince[key] = nil
         }
@@ -53,7 +57,8 @@ extension WorkloadSupervisor {
             }
             let device = report.device
             guard device.vendor == grant.vendor, assignment.spec.runtime.vendors.contains(device.vendor) else {
-                throw refused("device \(grant.device) is of \(device.vendor.displayName), which is not what was asked for")
+                throw refused(
+                    "device \(grant.device) is of \(device.vendor.displayName), which is not what was asked for")
             }
             if let why = report.blocked { throw refused("device \(grant.device) is not given work: \(why)") }
             if report.health.score == nil, !tooLate { return nil }
@@ -64,7 +69,8 @@ extension WorkloadSupervisor {
             let promised = promised(on: grant.device)
             guard promised.adding(grant.quota) <= device.memory else {
                 throw refused(
-                    "\(grant.quota) on device \(grant.device) does not fit: \(promised) of \(device.memory) are given out")
+                    "\(grant.quota) on device \(grant.device) does not fit: \(promised) of \(device.memory) are given out"
+                )
             }
             granted.append(device)
         }
@@ -79,7 +85,8 @@ extension WorkloadSupervisor {
 
     private func start(_ assignment: Assignment, _ granted: [Device]) throws(AgentError) {
         let user = try AgentUser.forWorkloads(named: settings.workloadUser)
-        for (what, path) in [("preload library", settings.interceptor)] where !FileManager.default.fileExists(atPath: path) {
+        for (what, path) in [("preload library", settings.interceptor)]
+        where !FileManager.default.fileExists(atPath: path) {
             throw AgentError(.unavailable, "the agent's \(what) is not at \(path): see hcs-agent --interceptor")
         }
         let simulated = granted.contains(where: \.simulated)
@@ -88,7 +95,8 @@ extension WorkloadSupervisor {
         }
         let key = AttemptKey(id: assignment.id, attempt: assignment.attempt)
         let environment = try WorkloadEnvironment.make(
-            spec: assignment.spec, devices: granted, segment: quotas.path(of: key.id), interceptor: settings.interceptor,
+            spec: assignment.spec, devices: granted, segment: quotas.path(of: key.id),
+            interceptor: settings.interceptor,
             home: user.home, userName: user.name, simulated: simulated ? settings.simulated : nil)
         let record = WorkloadRecord(
             bootID: settings.bootID, assignment: assignment, devices: granted, user: user,
@@ -103,17 +111,19 @@ extension WorkloadSupervisor {
             try launcher.start(
                 WorkloadLaunch(
                     directory: directory, command: assignment.spec.command, environment: environment,
-                    workingDirectory: assignment.spec.workingDirectory ?? "/", user: settings.workloadUser == nil ? nil : user))
+                    workingDirectory: assignment.spec.workingDirectory ?? "/",
+                    user: settings.workloadUser == nil ? nil : user))
         } catch {
             quotas.remove(key.id)
             throw error
         }
         entries[key] = Entry(record: record, directory: directory, startedMilliseconds: record.createdMilliseconds)
-        logger.info("workload \(assignment.spec.name) (\(key)) started on \(granted.map(\.id.uuid).joined(separator: ", "))")
+        logger.info(
+            "workload \(assignment.spec.name) (\(key)) started on \(granted.map(\.id.uuid).joined(separator: ", "))")
     }
 
     /// An attempt that ends before it began: kept like any other, so that a restarted agent does not try it again.
-    private func refuse(_ assignment: Assignment, _ why: String) {
+    private func notStarted(_ assignment: Assignment, _ why: String, planAgain: Bool) {
         let key = AttemptKey(id: assignment.id, attempt: assignment.attempt)
         logger.warning("workload \(assignment.spec.name) (\(key)) not started: \(why)")
         let record = WorkloadRecord(
@@ -125,7 +135,7 @@ extension WorkloadSupervisor {
             try record.write(to: directory)
         } catch { logger.error("the refusal of workload \(key) is not kept: \(error)") }
         entries[key] = Entry(record: record, directory: directory)
-        finish(key, ExitStatus(error: why), at: nil)
+        finish(key, ExitStatus(error: why), refused: planAgain ? true : nil, at: nil)
     }
 
     private func makeDirectory(_ key: AttemptKey) throws(AgentError) -> String {

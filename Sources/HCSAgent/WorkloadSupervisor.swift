@@ -91,7 +91,8 @@ package actor WorkloadSupervisor {
 
     /// The scheduler's word: the whole set. Acts on it at once.
     package func apply(_ assignments: NodeAssignments) {
-        desired = Dictionary(assignments.workloads.map { ($0.id, $0) }, uniquingKeysWith: { a, b in a.attempt >= b.attempt ? a : b })
+        desired = Dictionary(
+            assignments.workloads.map { ($0.id, $0) }, uniquingKeysWith: { a, b in a.attempt >= b.attempt ? a : b })
         waitingSince = waitingSince.filter { desired?[$0.key.id]?.attempt == $0.key.attempt }
         tick()
     }
@@ -117,7 +118,9 @@ package actor WorkloadSupervisor {
     private func rediscover(_ key: AttemptKey) throws(AgentError) {
         let directory = "\(settings.directory)/\(key)"
         let record = try WorkloadRecord.read(from: directory)
-        guard record.key == key else { throw AgentError(.configuration, "\(directory) holds the record of \(record.key)") }
+        guard record.key == key else {
+            throw AgentError(.configuration, "\(directory) holds the record of \(record.key)")
+        }
         var entry = Entry(record: record, directory: directory)
         if let ended = try? WorkloadRecord.read(WorkloadObservation.self, from: "\(directory)/ended.json") {
             entry.ended = ended
@@ -126,7 +129,8 @@ package actor WorkloadSupervisor {
             entry.startedMilliseconds = record.createdMilliseconds
             do {
                 try quotas.adopt(
-                    key.id, limits: QuotaManager.limits(record.assignment.grants, record.devices), owner: owner(record).uid)
+                    key.id, limits: QuotaManager.limits(record.assignment.grants, record.devices),
+                    owner: owner(record).uid)
             } catch { logger.error("workload \(key): \(error)") }
             logger.info("workload \(record.assignment.spec.name) (\(key)) found again")
         }
@@ -194,7 +198,9 @@ package actor WorkloadSupervisor {
             } else if let signalled = stop.signalledAt, now - signalled >= Int64(spec.graceSeconds) * 1000,
                 now - (stop.killedAt ?? 0) >= 1000
             {
-                if stop.killedAt == nil { logger.notice("workload \(entry.record.key) did not stop in \(spec.graceSeconds) s: SIGKILL") }
+                if stop.killedAt == nil {
+                    logger.notice("workload \(entry.record.key) did not stop in \(spec.graceSeconds) s: SIGKILL")
+                }
                 stop.killedAt = now
                 try launcher.signal(9, directory: entry.directory)
             }
@@ -202,12 +208,13 @@ package actor WorkloadSupervisor {
         entry.stopping = stop
     }
 
-    func finish(_ key: AttemptKey, _ exit: ExitStatus, at: Int64?) {
+    func finish(_ key: AttemptKey, _ exit: ExitStatus, refused: Bool? = nil, at: Int64?) {
         guard let entry = entries[key], entry.ended == nil else { return }
         let reading = quotas.observe(key.id)
         let observation = WorkloadObservation(
             id: key.id, attempt: key.attempt, phase: .ended, startedMilliseconds: entry.startedMilliseconds,
-            endedMilliseconds: at ?? RealtimeClock.nowMilliseconds(), exit: exit, usage: reading.usage)
+            endedMilliseconds: at ?? RealtimeClock.nowMilliseconds(), exit: exit, refused: refused,
+            usage: reading.usage)
         entries[key]?.ended = observation
         do { try WorkloadRecord.write(observation, to: "\(entry.directory)/ended.json") } catch {
             logger.error("the end of workload \(key) is not kept: \(error)")

@@ -17,7 +17,7 @@ package actor DeviceManager {
     private let catalog: Catalog
     private let patience: Duration
     private let sweepsPerInventory: Int
-    private let numaNode: @Sendable (PCIAddress) -> Int?
+    private let numaNode: @Sendable (PCIAddress, VendorSource) -> Int?
 
     private var known: [DeviceID: Known] = [:]
     private var polls: [Int: Task<VendorReading, Never>] = [:]
@@ -30,11 +30,11 @@ package actor DeviceManager {
     ///   - executable: path of `hcs-vendor-worker`.
     ///   - hostEnvironment: what a worker may have of the agent's environment: `LD_LIBRARY_PATH` is passed on.
     ///   - sweepsPerInventory: how often the device lists are read again.
-    ///   - numaNode: the host's own word on a PCI slot (sysfs), for real devices whose library does not tell.
+    ///   - numaNode: the host's own word on a PCI slot (sysfs, or the simulated host), where the library does not tell.
     package init(
         sources: [VendorSource], executable: String, catalog: Catalog = .builtIn, timing: WorkerTiming = WorkerTiming(),
         hostEnvironment: [String: String] = [:], sweepsPerInventory: Int = 30,
-        numaNode: @escaping @Sendable (PCIAddress) -> Int? = { _ in nil }
+        numaNode: @escaping @Sendable (PCIAddress, VendorSource) -> Int? = { _, _ in nil }
     ) {
         workers = sources.map {
             VendorWorker(source: $0, executable: executable, timing: timing, hostEnvironment: hostEnvironment)
@@ -146,7 +146,7 @@ extension DeviceManager {
 
     private func device(_ found: DeviceInventory, of source: VendorSource) -> Device {
         var numa = found.numaNode
-        if numa == nil, !source.isSimulated, let pci = found.pci { numa = numaNode(pci) }
+        if numa == nil, let pci = found.pci { numa = numaNode(pci, source) }
         return Device(
             id: found.id, vendor: source.vendor, model: found.name, index: found.index, memory: found.memory,
             pci: found.pci, numaNode: numa, fingerprint: catalog.fingerprint(of: found, vendor: source.vendor),

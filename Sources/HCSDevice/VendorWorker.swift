@@ -1,5 +1,5 @@
 import Glibc
-import HCSModel
+package import HCSModel
 import HCSSystem
 import Synchronization
 

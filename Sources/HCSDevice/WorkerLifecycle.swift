@@ -1,3 +1,4 @@
+package import HCSModel
 /// When a vendor worker is started, given up and started again. A value: `now` comes in, `VendorWorker` acts.
 /// Invariant: `restartAt` holds for every state in which no worker runs.
 package struct WorkerLifecycle: Sendable {

@@ -27,7 +27,8 @@ extension Request {
         guard let text = uri.queryParameters[Substring(name)] else { return fallback }
         guard let number = Int(text), range.contains(number) else {
             throw APIProblem.badRequest(
-                "query parameter \(name)='\(text.prefix(40))' must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+                "query parameter \(name)='\(text.prefix(40))' must be a whole number from \(range.lowerBound) to \(range.upperBound)"
+            )
         }
         return number
     }

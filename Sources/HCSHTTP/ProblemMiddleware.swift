@@ -28,7 +28,9 @@ package struct ProblemMiddleware<Context: RequestContext>: RouterMiddleware {
                 detail: "the body has more than \(APILimits.requestBody) bytes")
         }
         if let error = error as? HTTPError {
-            if error.status == .notFound { return .notFound("nothing at \(request.method) \(request.uri.path.prefix(200))") }
+            if error.status == .notFound {
+                return .notFound("nothing at \(request.method) \(request.uri.path.prefix(200))")
+            }
             return APIProblem(
                 status: error.status.code, code: "http", title: error.status.reasonPhrase, detail: error.body ?? "")
         }

@@ -109,7 +109,8 @@ package struct HealthAnalyzer: Sendable {
             known.latch(
                 HealthLatch(
                     factor: "vendor-health", code: 0,
-                    detail: "\(known.device.vendor.displayName)'s own health call says \(state.rawValue)", source: "vendor-library",
+                    detail: "\(known.device.vendor.displayName)'s own health call says \(state.rawValue)",
+                    source: "vendor-library",
                     atMilliseconds: now), repeated: false)
         }
         evidence[id] = known
@@ -156,7 +157,9 @@ package struct HealthAnalyzer: Sendable {
 
     /// What to keep over a restart.
     package var state: HealthState {
-        let present = evidence.map { HealthState.Entry(device: $0.key, latches: $0.value.latches, buckets: $0.value.buckets) }
+        let present = evidence.map {
+            HealthState.Entry(device: $0.key, latches: $0.value.latches, buckets: $0.value.buckets)
+        }
         let entries = (present + absent.values).filter { !$0.isEmpty }.sorted { $0.device < $1.device }
         return HealthState(bootID: bootID, entries: entries, sequences: sequences.sorted())
     }

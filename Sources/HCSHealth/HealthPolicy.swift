@@ -15,7 +15,8 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
 
     package init(
         version: Int = HealthPolicy.currentVersion, coverage: Coverage, unresponsive: Unresponsive,
-        temperature: [Vendor: Temperature], vendorHealth: [DeviceSample.VendorHealth: VendorVerdict], faults: [FaultFamily]
+        temperature: [Vendor: Temperature], vendorHealth: [DeviceSample.VendorHealth: VendorVerdict],
+        faults: [FaultFamily]
     ) {
         self.version = version
         self.coverage = coverage
@@ -65,7 +66,9 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
             self.source = source
         }
 
-        package enum CodingKeys: String, CodingKey, CaseIterable { case missesInARow, weight, cap, halfLifeSeconds, source }
+        package enum CodingKeys: String, CodingKey, CaseIterable {
+            case missesInARow, weight, cap, halfLifeSeconds, source
+        }
 
         package init(from decoder: any Decoder) throws {
             try decoder.rejectUnknownKeys(CodingKeys.self)
@@ -99,7 +102,8 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
             let c = try decoder.container(keyedBy: CodingKeys.self)
             self.init(
                 warnCelsius: try c.decode(Double.self, forKey: .warnCelsius),
-                badCelsius: try c.decode(Double.self, forKey: .badCelsius), cap: try c.decode(Double.self, forKey: .cap),
+                badCelsius: try c.decode(Double.self, forKey: .badCelsius),
+                cap: try c.decode(Double.self, forKey: .cap),
                 source: try c.decode(String.self, forKey: .source))
         }
     }
@@ -124,7 +128,8 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
             try decoder.rejectUnknownKeys(CodingKeys.self)
             let c = try decoder.container(keyedBy: CodingKeys.self)
             self.init(
-                penalty: try c.decode(Double.self, forKey: .penalty), latched: try c.decode(Bool.self, forKey: .latched),
+                penalty: try c.decode(Double.self, forKey: .penalty),
+                latched: try c.decode(Bool.self, forKey: .latched),
                 source: try c.decode(String.self, forKey: .source))
         }
     }
@@ -169,7 +174,9 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
         package init(from decoder: any Decoder) throws {
             try decoder.rejectUnknownKeys(CodingKeys.self)
             let c = try decoder.container(keyedBy: CodingKeys.self)
-            self.init(codes: try c.decode(Set<UInt32>.self, forKey: .codes), source: try c.decode(String.self, forKey: .source))
+            self.init(
+                codes: try c.decode(Set<UInt32>.self, forKey: .codes),
+                source: try c.decode(String.self, forKey: .source))
         }
     }
 
@@ -183,7 +190,9 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
         package var halfLifeSeconds: Double
         package var source: String
 
-        package init(name: String, codes: Set<UInt32>, weight: Double, cap: Double, halfLifeSeconds: Double, source: String) {
+        package init(
+            name: String, codes: Set<UInt32>, weight: Double, cap: Double, halfLifeSeconds: Double, source: String
+        ) {
             self.name = name
             self.codes = codes
             self.weight = weight
@@ -192,7 +201,9 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
             self.source = source
         }
 
-        package enum CodingKeys: String, CodingKey, CaseIterable { case name, codes, weight, cap, halfLifeSeconds, source }
+        package enum CodingKeys: String, CodingKey, CaseIterable {
+            case name, codes, weight, cap, halfLifeSeconds, source
+        }
 
         package init(from decoder: any Decoder) throws {
             try decoder.rejectUnknownKeys(CodingKeys.self)
@@ -262,7 +273,8 @@ extension HealthPolicy {
         }
         try require(version == Self.currentVersion, "version \(version) is not understood, only \(Self.currentVersion)")
         try require(
-            (1...86_400).contains(coverage.maximumSampleAgeSeconds), "coverage.maximumSampleAgeSeconds must be 1 to 86400")
+            (1...86_400).contains(coverage.maximumSampleAgeSeconds),
+            "coverage.maximumSampleAgeSeconds must be 1 to 86400")
         try require(unresponsive.missesInARow >= 1, "unresponsive.missesInARow must be at least 1")
         try share(unresponsive.weight, "unresponsive.weight")
         try share(unresponsive.cap, "unresponsive.cap")
@@ -276,7 +288,8 @@ extension HealthPolicy {
         for (state, verdict) in vendorHealth {
             try share(verdict.penalty, "vendorHealth.\(state.rawValue).penalty")
             try require(
-                !verdict.latched || verdict.penalty == 1, "vendorHealth.\(state.rawValue): only a penalty of 1 may be latched")
+                !verdict.latched || verdict.penalty == 1,
+                "vendorHealth.\(state.rawValue): only a penalty of 1 may be latched")
         }
         var families = Set<String>()
         for family in faults {
@@ -286,7 +299,8 @@ extension HealthPolicy {
             var names = Set<String>()
             for group in family.soft {
                 try require(names.insert(group.name).inserted, "\(key): soft group '\(group.name)' is given twice")
-                try require(seen.isDisjoint(with: group.codes), "\(key): a code of '\(group.name)' is in another list too")
+                try require(
+                    seen.isDisjoint(with: group.codes), "\(key): a code of '\(group.name)' is in another list too")
                 seen.formUnion(group.codes)
                 try share(group.weight, "\(key).\(group.name).weight")
                 try share(group.cap, "\(key).\(group.name).cap")

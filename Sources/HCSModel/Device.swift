@@ -36,7 +36,10 @@ package struct PCIAddress: Hashable, Sendable, Codable, CustomStringConvertible 
         let dotted = text.split(separator: ".", omittingEmptySubsequences: false)
         guard dotted.count <= 2 else { return nil }
         let parts = dotted[0].split(separator: ":", omittingEmptySubsequences: false)
-        guard parts.count == 2 || parts.count == 3, (parts + dotted.dropFirst()).allSatisfy({ (1...8).contains($0.count) && $0.allSatisfy { $0.isASCII && $0.isHexDigit } })
+        guard parts.count == 2 || parts.count == 3,
+            (parts + dotted.dropFirst()).allSatisfy({
+                (1...8).contains($0.count) && $0.allSatisfy { $0.isASCII && $0.isHexDigit }
+            })
         else { return nil }
         guard let domain = parts.count == 3 ? UInt32(parts[0], radix: 16) : 0,
             let bus = UInt8(parts[parts.count - 2], radix: 16),
@@ -58,7 +61,8 @@ package struct PCIAddress: Hashable, Sendable, Codable, CustomStringConvertible 
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let address = PCIAddress(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text.prefix(32))' is no PCI address")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "'\(text.prefix(32))' is no PCI address")
         }
         self = address
     }

@@ -11,7 +11,8 @@ package struct PlacementVerdict: Hashable, Sendable, Codable {
     package var score: Double?
 
     package init(
-        node: String, device: DeviceID, vendor: Vendor, model: String, fits: Bool, reasons: [String], score: Double? = nil
+        node: String, device: DeviceID, vendor: Vendor, model: String, fits: Bool, reasons: [String],
+        score: Double? = nil
     ) {
         self.node = node
         self.device = device
@@ -20,43 +21,5 @@ package struct PlacementVerdict: Hashable, Sendable, Codable {
         self.fits = fits
         self.reasons = reasons
         self.score = score
-    }
-}
-
-/// State of a vendor's library on a host, as its worker process tells.
-package struct VendorStatus: Hashable, Sendable, Codable {
-    package enum State: String, Codable, Hashable, Sendable {
-        /// No library: nothing of this vendor here.
-        case absent
-        case starting, running
-        /// A call missed its deadline; the worker is being replaced.
-        case hung
-        case crashed
-        case backingOff
-    }
-
-    package var vendor: Vendor
-    package var simulated: Bool
-    package var state: State
-    package var reason: String
-    package var missedDeadlines: UInt64
-    package var restarts: UInt64
-    /// Workers that do not die (uninterruptible sleep) and were left behind.
-    package var stuck: UInt64
-    /// Values dropped as implausible.
-    package var droppedValues: UInt64
-
-    package init(
-        vendor: Vendor, simulated: Bool, state: State, reason: String, missedDeadlines: UInt64 = 0, restarts: UInt64 = 0,
-        stuck: UInt64 = 0, droppedValues: UInt64 = 0
-    ) {
-        self.vendor = vendor
-        self.simulated = simulated
-        self.state = state
-        self.reason = reason
-        self.missedDeadlines = missedDeadlines
-        self.restarts = restarts
-        self.stuck = stuck
-        self.droppedValues = droppedValues
     }
 }

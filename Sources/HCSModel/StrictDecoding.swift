@@ -15,7 +15,8 @@ extension Decoder {
                 .init(
                     codingPath: codingPath,
                     debugDescription:
-                        "unknown field '\(key.stringValue.prefix(64))'; known: \(allowed.sorted().joined(separator: ", "))"))
+                        "unknown field '\(key.stringValue.prefix(64))'; known: \(allowed.sorted().joined(separator: ", "))"
+                ))
         }
     }
 }

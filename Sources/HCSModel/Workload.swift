@@ -23,7 +23,8 @@ package struct WorkloadID: Hashable, Sendable, Codable, Comparable, CustomString
         }
         let h = hex(high, 16)
         let l = hex(low, 16)
-        let text = [h.prefix(8), h.dropFirst(8).prefix(4), h.suffix(4), l.prefix(4), l.suffix(12)].joined(separator: "-")
+        let text = [h.prefix(8), h.dropFirst(8).prefix(4), h.suffix(4), l.prefix(4), l.suffix(12)].joined(
+            separator: "-")
         guard let id = WorkloadID(text) else { preconditionFailure("a UUID built from 128 bits has the UUID form") }
         return id
     }
@@ -35,7 +36,8 @@ package struct WorkloadID: Hashable, Sendable, Codable, Comparable, CustomString
         let container = try decoder.singleValueContainer()
         let text = try container.decode(String.self)
         guard let id = WorkloadID(text) else {
-            throw DecodingError.dataCorruptedError(in: container, debugDescription: "'\(text.prefix(64))' is no workload UUID")
+            throw DecodingError.dataCorruptedError(
+                in: container, debugDescription: "'\(text.prefix(64))' is no workload UUID")
         }
         self = id
     }
@@ -127,16 +129,26 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
         else {
             throw bad("name '\(name.prefix(80))' must be 1 to 63 of a-z 0-9 - . and start with a letter or digit")
         }
-        guard let program = command.first, !program.isEmpty else { throw bad("command is empty: give an argument vector") }
-        guard command.count <= Self.maximumArguments else { throw bad("command has more than \(Self.maximumArguments) arguments") }
-        let size = command.reduce(0) { $0 + $1.utf8.count } + environment.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
+        guard let program = command.first, !program.isEmpty else {
+            throw bad("command is empty: give an argument vector")
+        }
+        guard command.count <= Self.maximumArguments else {
+            throw bad("command has more than \(Self.maximumArguments) arguments")
+        }
+        let size =
+            command.reduce(0) { $0 + $1.utf8.count }
+            + environment.reduce(0) { $0 + $1.key.utf8.count + $1.value.utf8.count }
         guard size <= Self.maximumArgumentBytes else {
             throw bad("command and environment together have more than \(Self.maximumArgumentBytes) bytes")
         }
         let texts = command + environment.keys + environment.values + [workingDirectory ?? ""]
-        guard !texts.contains(where: { $0.utf8.contains(0) }) else { throw bad("a NUL byte in command, environment or directory") }
+        guard !texts.contains(where: { $0.utf8.contains(0) }) else {
+            throw bad("a NUL byte in command, environment or directory")
+        }
         for key in environment.keys.sorted() {
-            guard !key.isEmpty, !key.contains("=") else { throw bad("environment variable '\(key.prefix(64))' has no valid name") }
+            guard !key.isEmpty, !key.contains("=") else {
+                throw bad("environment variable '\(key.prefix(64))' has no valid name")
+            }
             guard !Self.isReserved(variable: key) else {
                 throw bad("environment variable \(key) is set by HCS itself: remove it from the request")
             }

@@ -35,7 +35,8 @@ package struct DeviceState: Sendable {
     package var driverUsed: ByteCount?
 
     package init(
-        device: Device, health: DeviceHealth, blocked: String? = nil, granted: ByteCount = .zero, driverUsed: ByteCount? = nil
+        device: Device, health: DeviceHealth, blocked: String? = nil, granted: ByteCount = .zero,
+        driverUsed: ByteCount? = nil
     ) {
         self.device = device
         self.health = health

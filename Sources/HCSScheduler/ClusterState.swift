@@ -79,7 +79,8 @@ package struct ClusterState: Sendable {
                 (report.agentStartMilliseconds, report.sequence) <= (last.agentStartMilliseconds, last.sequence)
             guard !older else {
                 throw .conflict(
-                    "report \(report.sequence) of node \(report.node) is not newer than \(last.sequence): is a second agent running under this name?")
+                    "report \(report.sequence) of node \(report.node) is not newer than \(last.sequence): is a second agent running under this name?"
+                )
             }
         }
         let record = NodeRecord(
@@ -92,7 +93,8 @@ package struct ClusterState: Sendable {
         for seen in report.workloads {
             guard let record = workloads[seen.id] else { continue }
             let observation = Reconciler.Observation(
-                node: report.node, attempt: seen.attempt, isRunning: seen.phase == .running, hasEnded: seen.phase == .ended,
+                node: report.node, attempt: seen.attempt, isRunning: seen.phase == .running,
+                hasEnded: seen.phase == .ended,
                 exit: seen.exit, wasRefused: seen.refused ?? false)
             update(Reconciler.observe(record, observation, faulty: { faults[$0] }, now: now))
         }
@@ -102,10 +104,11 @@ package struct ClusterState: Sendable {
 
     private static func check(_ report: NodeReport) throws(APIProblem) {
         guard report.apiVersion == HCSVersion.api else {
-            throw .badRequest("the report speaks API '\(report.apiVersion.prefix(16))', this scheduler speaks \(HCSVersion.api)")
+            throw .badRequest(
+                "the report speaks API '\(report.apiVersion.prefix(16))', this scheduler speaks \(HCSVersion.api)")
         }
-        guard isNodeName(report.node) else {
-            throw .badRequest("node name '\(report.node.prefix(80))' must be 1 to 63 of a-z A-Z 0-9 - _ . and start with a letter or digit")
+        guard NodeName.isValid(report.node) else {
+            throw .badRequest("node name '\(report.node.prefix(80))' \(NodeName.rule)")
         }
         guard report.devices.count <= APILimits.devicesPerNode else {
             throw .badRequest("more than \(APILimits.devicesPerNode) devices in one report")
@@ -118,22 +121,17 @@ package struct ClusterState: Sendable {
         }
     }
 
-    package static func isNodeName(_ name: String) -> Bool {
-        guard (1...63).contains(name.utf8.count), let first = name.first, first.isASCII, first.isLetter || first.isNumber else {
-            return false
-        }
-        return name.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_.".contains($0)) }
-    }
-
     /// Queues a workload and tries to place it at once.
-    package mutating func submit(_ spec: WorkloadSpec, id: WorkloadID, monotonic: Int64, now: Int64) throws(APIProblem) {
+    package mutating func submit(_ spec: WorkloadSpec, id: WorkloadID, monotonic: Int64, now: Int64) throws(APIProblem)
+    {
         do { try spec.validate() } catch { throw .badRequest(error.message) }
         let live = workloads.values.filter { !$0.phase.hasEnded }
         guard live.count < APILimits.liveWorkloads else {
             throw .tooMany("\(live.count) workloads are queued or running: delete some, or wait")
         }
         guard !live.contains(where: { $0.spec.name == spec.name }) else {
-            throw .conflict("a workload named '\(spec.name)' is queued or running: choose another name or delete that one")
+            throw .conflict(
+                "a workload named '\(spec.name)' is queued or running: choose another name or delete that one")
         }
         update(WorkloadRecord(id: id, spec: spec, createdMilliseconds: now))
         schedule(monotonic: monotonic, now: now)
@@ -152,7 +150,8 @@ package struct ClusterState: Sendable {
     private mutating func forgetOldest() {
         let ended = workloads.values.filter { $0.phase.hasEnded && $0.previous == nil }
         guard ended.count > Self.endedWorkloadsKept else { return }
-        let excess = ended.sorted { $0.updatedMilliseconds < $1.updatedMilliseconds }.prefix(ended.count - Self.endedWorkloadsKept)
+        let excess = ended.sorted { $0.updatedMilliseconds < $1.updatedMilliseconds }.prefix(
+            ended.count - Self.endedWorkloadsKept)
         for record in excess {
             workloads[record.id] = nil
             changedWorkloads.remove(record.id)
@@ -180,7 +179,9 @@ package struct ClusterState: Sendable {
         for record in workloads.values where record.grants.contains(where: { faulty.contains($0.device) }) {
             for grant in record.grants {
                 guard let reason = faults[grant.device], let present = workloads[record.id] else { continue }
-                if present.spec.restart == .never, present.events.contains(where: { $0.kind == .deviceFault && $0.device == grant.device }) {
+                if present.spec.restart == .never,
+                    present.events.contains(where: { $0.kind == .deviceFault && $0.device == grant.device })
+                {
                     continue
                 }
                 update(Reconciler.deviceFault(present, device: grant.device, reason: reason, now: now))
@@ -249,7 +250,9 @@ package struct ClusterState: Sendable {
     /// Devices as last reported, or as remembered by the store (health unknown) before the first report.
     private func reports(of entry: NodeEntry) -> [DeviceReport] {
         entry.report?.devices
-            ?? entry.record.devices.map { DeviceReport(device: $0, sample: nil, health: DeviceHealth(score: nil, reasons: [])) }
+            ?? entry.record.devices.map {
+                DeviceReport(device: $0, sample: nil, health: DeviceHealth(score: nil, reasons: []))
+            }
     }
 
     // MARK: Views
@@ -259,16 +262,22 @@ package struct ClusterState: Sendable {
         for record in workloads.values.sorted(by: { $0.id < $1.id }) {
             if let previous = record.previous, previous.node == node {
                 orders.append(
-                    Assignment(id: record.id, attempt: previous.attempt, desired: .stop, spec: record.spec, grants: previous.grants))
+                    Assignment(
+                        id: record.id, attempt: previous.attempt, desired: .stop, spec: record.spec,
+                        grants: previous.grants))
             }
             guard record.node == node, record.previous == nil else { continue }
             switch record.phase {
             case .assigned, .running:
                 orders.append(
-                    Assignment(id: record.id, attempt: record.attempt, desired: .run, spec: record.spec, grants: record.grants))
+                    Assignment(
+                        id: record.id, attempt: record.attempt, desired: .run, spec: record.spec, grants: record.grants)
+                )
             case .stopping:
                 orders.append(
-                    Assignment(id: record.id, attempt: record.attempt, desired: .stop, spec: record.spec, grants: record.grants))
+                    Assignment(
+                        id: record.id, attempt: record.attempt, desired: .stop, spec: record.spec, grants: record.grants
+                    ))
             case .queued, .succeeded, .failed, .deleted: break
             }
         }
@@ -279,7 +288,8 @@ package struct ClusterState: Sendable {
         nodes.values.sorted { $0.record.name < $1.record.name }.map { entry in
             NodeView(
                 name: entry.record.name, state: notReady(entry, monotonic: monotonic) == nil ? .ready : .unreachable,
-                lastReportAgeMilliseconds: entry.lastHeard.map { monotonic - $0 } ?? -1, agentVersion: entry.record.agentVersion,
+                lastReportAgeMilliseconds: entry.lastHeard.map { monotonic - $0 } ?? -1,
+                agentVersion: entry.record.agentVersion,
                 bootID: entry.record.bootID, host: entry.record.host, deviceCount: entry.record.devices.count,
                 simulatedDeviceCount: entry.record.devices.count { $0.simulated }, vendors: entry.report?.vendors ?? [],
                 probes: entry.report?.probes ?? [])
@@ -292,13 +302,15 @@ package struct ClusterState: Sendable {
             reports(of: entry).map { report in
                 let taken = granted[report.device.id]
                 let state = DeviceState(
-                    device: report.device, health: report.health, granted: (taken?.bytes ?? .zero).adding(report.localGranted),
+                    device: report.device, health: report.health,
+                    granted: (taken?.bytes ?? .zero).adding(report.localGranted),
                     driverUsed: report.sample?.memoryUsed)
                 return DeviceView(
                     node: entry.record.name, device: report.device, sample: report.sample, health: report.health,
                     blocked: report.blocked ?? notReady(entry, monotonic: monotonic).map { "node is not ready: \($0)" },
                     ledger: DeviceLedger(
-                        total: report.device.memory, granted: state.granted, driverUsed: state.driverUsed, free: state.free,
+                        total: report.device.memory, granted: state.granted, driverUsed: state.driverUsed,
+                        free: state.free,
                         workloads: (taken?.names ?? []).sorted()))
             }
         }
@@ -310,7 +322,8 @@ package struct ClusterState: Sendable {
         }
         return WorkloadView(
             id: record.id, spec: record.spec, phase: record.phase, attempt: record.attempt, node: record.node,
-            grants: record.grants, usage: seen?.usage ?? [], processes: seen?.processes ?? 0, driverUsed: seen?.driverUsed,
+            grants: record.grants, usage: seen?.usage ?? [], processes: seen?.processes ?? 0,
+            driverUsed: seen?.driverUsed,
             exit: record.exit, message: record.message, createdMilliseconds: record.createdMilliseconds,
             updatedMilliseconds: record.updatedMilliseconds, events: record.events)
     }
@@ -331,7 +344,8 @@ package struct ClusterState: Sendable {
         let request = PlacementRequest(record.spec)
         let verdicts = PlacementCycle(snapshot: snapshot(monotonic: monotonic)).verdicts(for: request)
         let summary =
-            record.phase == .queued ? PlacementCycle.summary(of: verdicts, for: request) : "\(record.phase.rawValue): \(record.message)"
+            record.phase == .queued
+            ? PlacementCycle.summary(of: verdicts, for: request) : "\(record.phase.rawValue): \(record.message)"
         return Explanation(
             workload: record.id, name: record.spec.name, phase: record.phase, revision: revision, summary: summary,
             devices: verdicts)

@@ -41,9 +41,12 @@ package actor Scheduler {
         generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) async throws(StoreError) -> Scheduler {
         let stored = try await store.load()
-        logger.info("state loaded: \(stored.nodes.count) nodes, \(stored.workloads.count) workloads, revision \(stored.revision)")
+        logger.info(
+            "state loaded: \(stored.nodes.count) nodes, \(stored.workloads.count) workloads, revision \(stored.revision)"
+        )
         return Scheduler(
-            state: ClusterState(revision: stored.revision, nodes: stored.nodes, workloads: stored.workloads), store: store,
+            state: ClusterState(revision: stored.revision, nodes: stored.nodes, workloads: stored.workloads),
+            store: store,
             clock: clock, logger: logger, generator: generator)
     }
 
@@ -137,7 +140,9 @@ package actor Scheduler {
     }
 
     package func node(_ name: String) throws(APIProblem) -> NodeView {
-        guard let view = nodes().items.first(where: { $0.name == name }) else { throw .notFound("no node '\(name.prefix(80))' has reported") }
+        guard let view = nodes().items.first(where: { $0.name == name }) else {
+            throw .notFound("no node '\(name.prefix(80))' has reported")
+        }
         return view
     }
 
@@ -150,7 +155,9 @@ package actor Scheduler {
     }
 
     private func record(_ idOrName: String) throws(APIProblem) -> WorkloadRecord {
-        guard let record = state.find(idOrName) else { throw .notFound("no workload '\(idOrName.prefix(80))': see `hcs workloads --all`") }
+        guard let record = state.find(idOrName) else {
+            throw .notFound("no workload '\(idOrName.prefix(80))': see `hcs workloads --all`")
+        }
         return record
     }
 

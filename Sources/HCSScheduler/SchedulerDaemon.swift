@@ -38,7 +38,8 @@ package struct SchedulerDaemon: Sendable {
         guard configuration.insecure || ["127.0.0.1", "::1", "localhost"].contains(configuration.host) else {
             throw SchedulerError(
                 .configuration,
-                "listening on \(configuration.host) sends tokens in clear text: use 127.0.0.1, or --insecure if the network is trusted")
+                "listening on \(configuration.host) sends tokens in clear text: use 127.0.0.1, or --insecure if the network is trusted"
+            )
         }
         try prepareStateDirectory()
         let lock = try StateLock(directory: configuration.stateDirectory)
@@ -48,7 +49,8 @@ package struct SchedulerDaemon: Sendable {
         let scheduler = try await Scheduler.open(store: store, clock: SystemClock(), logger: logger)
         let application = Application(
             router: APIRouter.build(scheduler: scheduler, tokens: tokens),
-            configuration: .init(address: .hostname(configuration.host, port: configuration.port), serverName: "hcs-scheduler"),
+            configuration: .init(
+                address: .hostname(configuration.host, port: configuration.port), serverName: "hcs-scheduler"),
             onServerRunning: { channel in announce(channel.localAddress) },
             logger: logger)
         var group = ServiceGroupConfiguration(
@@ -81,7 +83,9 @@ package struct SchedulerDaemon: Sendable {
                 atPath: configuration.stateDirectory, withIntermediateDirectories: true,
                 attributes: [.posixPermissions: 0o700])
         } catch {
-            throw SchedulerError(.state, "cannot create the state directory \(configuration.stateDirectory): \(error.localizedDescription)")
+            throw SchedulerError(
+                .state,
+                "cannot create the state directory \(configuration.stateDirectory): \(error.localizedDescription)")
         }
     }
 }

@@ -26,7 +26,10 @@ package struct Tokens: Sendable {
             }
             let token = text.trimmingCharacters(in: .whitespacesAndNewlines)
             guard token.utf8.count >= 32, token.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7f }) else {
-                throw SchedulerError(.state, "the token file \(path) holds no token of at least 32 printable characters: delete it to get a new one")
+                throw SchedulerError(
+                    .state,
+                    "the token file \(path) holds no token of at least 32 printable characters: delete it to get a new one"
+                )
             }
             return token
         }

@@ -14,8 +14,7 @@ struct SegmentImage: ~Copyable {
         while done < SegmentFile.size {
             let count = retrying { pread(file.number, raw + done, SegmentFile.size - done, off_t(done)) }
             guard count > 0 else {
-                let number = errno
-                segment.deallocate()
+                let number = errno  // The memory is given back by deinit: every property is set.
                 guard count == 0 else { throw .failed("read \(path)", errno: number) }
                 throw SystemError(.truncated, "\(path) ends after \(done) bytes instead of \(SegmentFile.size)")
             }

@@ -4,7 +4,9 @@ import Glibc
 /// `HCS_CONFIG_DIR`, `HCS_STATE_DIR`, `HCS_RUNTIME_DIR`; else for root the system's places; else the XDG directories.
 package enum StandardDirectories {
     /// `program` is `hcs-agent` or `hcs-scheduler`: each has its own state.
-    package static func state(of program: String, environment: [String: String] = current(), uid: UInt32 = getuid()) -> String {
+    package static func state(of program: String, environment: [String: String] = current(), uid: UInt32 = getuid())
+        -> String
+    {
         if let set = absolute(environment["HCS_STATE_DIR"]) { return set }
         if uid == 0 { return "/var/lib/\(program)" }
         return (absolute(environment["XDG_STATE_HOME"]) ?? home(environment, uid) + "/.local/state") + "/hcs/\(program)"

@@ -21,13 +21,18 @@ struct AgentOptions: ParsableArguments {
     var runtimeDir: String?
     @Option(help: ArgumentHelp("Segments of the workloads, in shared memory.", valueName: "dir"))
     var segmentDir: String?
-    @Option(help: ArgumentHelp("Simulate the host that this JSON file describes; real devices are listed and given no work.", valueName: "scenario"))
+    @Option(
+        help: ArgumentHelp(
+            "Simulate the host that this JSON file describes; real devices are listed and given no work.",
+            valueName: "scenario"))
     var simulate: String?
     @Option(help: ArgumentHelp("The simulated vendor libraries.", valueName: "dir"))
     var simulatedLibraries: String?
     @Option(help: ArgumentHelp("A file whose new lines count as kernel log.", valueName: "file"))
     var simulatedKernelLog: String?
-    @Flag(name: .customLong("trust-user-kmsg"), help: "Count faults that user space wrote into /dev/kmsg: for demo and tests.")
+    @Flag(
+        name: .customLong("trust-user-kmsg"),
+        help: "Count faults that user space wrote into /dev/kmsg: for demo and tests.")
     var trustUserKernelLog = false
     @Option(help: ArgumentHelp("The preload library.", valueName: "file"))
     var interceptor: String?
@@ -37,7 +42,9 @@ struct AgentOptions: ParsableArguments {
     var worker: String?
     @Option(help: ArgumentHelp("Who runs workloads when the agent is root.", valueName: "name"))
     var workloadUser: String?
-    @Option(help: ArgumentHelp("Group that may use the segments (mode 0660); without it only the user (0600).", valueName: "name"))
+    @Option(
+        help: ArgumentHelp(
+            "Group that may use the segments (mode 0660); without it only the user (0600).", valueName: "name"))
     var workloadGroup: String?
     @Option(help: ArgumentHelp("Time between two device samples: 500ms, 1s.", valueName: "time"))
     var sampleInterval: String?
@@ -78,14 +85,16 @@ struct AgentOptions: ParsableArguments {
         }
         try Self.makeDirectory(configuration.runtimeDirectory)
         let path = configuration.simulationStatePath
-        if access(path, F_OK) == 0 {
-            _ = try SimulatedHost.open(path: path)
-        } else {
-            // Workloads of another user take part: their libraries write the process table.
-            _ = try SimulatedHost.create(path: path, scenario: scenario, mode: configuration.isRoot ? 0o666 : 0o600)
-        }
+        // Workloads of another user take part: their libraries write the process table.
+        let host =
+            access(path, F_OK) == 0
+            ? try SimulatedHost.open(path: path)
+            : try SimulatedHost.create(path: path, scenario: scenario, mode: configuration.isRoot ? 0o666 : 0o600)
         let vendors = Vendor.allCases.filter { vendor in scenario.devices.contains { $0.vendor == vendor } }
-        return AgentConfiguration.Simulation(stateFile: path, libraryDirectory: libraries, vendors: vendors)
+        let slots = host.devices.compactMap { device in device.numaNode.map { (device.pci, Int($0)) } }
+        return AgentConfiguration.Simulation(
+            stateFile: path, libraryDirectory: libraries, vendors: vendors,
+            numaNodes: Dictionary(slots, uniquingKeysWith: { first, _ in first }))
     }
 
     static func absolute(_ path: String) -> String {
@@ -100,7 +109,9 @@ struct AgentOptions: ParsableArguments {
         switch (Int(digits), text.dropFirst(digits.count)) {
         case (let value?, "ms"): return value
         case (let value?, "s") where value <= 1_000_000: return value * 1000
-        default: throw ValidationError("--sample-interval '\(text.prefix(40))' must be a whole number with ms or s, such as 500ms")
+        default:
+            throw ValidationError(
+                "--sample-interval '\(text.prefix(40))' must be a whole number with ms or s, such as 500ms")
         }
     }
 

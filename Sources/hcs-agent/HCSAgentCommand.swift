@@ -8,7 +8,8 @@ import HCSSystem
 @main struct HCSAgentCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hcs-agent",
-        abstract: "The node agent: finds this host's accelerators, watches their health, runs workloads with a memory quota.",
+        abstract:
+            "The node agent: finds this host's accelerators, watches their health, runs workloads with a memory quota.",
         version: HCSVersion.current, subcommands: [RunCommand.self, DoctorCommand.self, SimulateCommand.self],
         defaultSubcommand: RunCommand.self)
 

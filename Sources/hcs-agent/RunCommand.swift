@@ -5,7 +5,8 @@ import Logging
 struct RunCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "run",
-        abstract: "Run the agent (the default). Ends at SIGTERM; workloads go on and are found again by the next agent.")
+        abstract: "Run the agent (the default). Ends at SIGTERM; workloads go on and are found again by the next agent."
+    )
 
     @OptionGroup var options: AgentOptions
     @Option(help: "trace, debug, info, notice, warning or error.")
@@ -13,7 +14,8 @@ struct RunCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard let level = Logger.Level(rawValue: logLevel) else {
-            throw ValidationError("--log-level '\(logLevel.prefix(40))' must be trace, debug, info, notice, warning or error")
+            throw ValidationError(
+                "--log-level '\(logLevel.prefix(40))' must be trace, debug, info, notice, warning or error")
         }
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         var logger = Logger(label: "hcs-agent")

@@ -22,7 +22,10 @@ struct SchedulerCommand: AsyncParsableCommand {
     @Option(help: "Address and port to listen on; port 0 takes any free one.")
     var listen = "127.0.0.1:8470"
 
-    @Option(help: "Directory for the store and the tokens. Default: HCS_STATE_DIR, /var/lib/hcs-scheduler for root, else the XDG state directory.")
+    @Option(
+        help:
+            "Directory for the store and the tokens. Default: HCS_STATE_DIR, /var/lib/hcs-scheduler for root, else the XDG state directory."
+    )
     var stateDir: String?
 
     @Flag(help: "Allow listening elsewhere than on loopback without TLS.")
@@ -33,9 +36,11 @@ struct SchedulerCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard let level = Logger.Level(rawValue: logLevel) else {
-            throw ValidationError("--log-level '\(logLevel)' is none of trace, debug, info, notice, warning, error, critical")
+            throw ValidationError(
+                "--log-level '\(logLevel)' is none of trace, debug, info, notice, warning, error, critical")
         }
-        guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]), (0...65535).contains(port)
+        guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
+            (0...65535).contains(port)
         else { throw ValidationError("--listen '\(listen)' must be ADDRESS:PORT") }
         let host = String(listen[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
         umask(0o077)  // The store holds the environment of workloads.

@@ -8,7 +8,8 @@ import Testing
         NodeReport(
             bootID: "b", node: "n1", sequence: 7, agentStartMilliseconds: 1, sentMilliseconds: 2,
             host: HostFacts(
-                hostname: "n1", kernel: "6.1.0", architecture: "x86_64", cpuModel: "cpu", cpuCount: 2, memory: .gibibytes(8),
+                hostname: "n1", kernel: "6.1.0", architecture: "x86_64", cpuModel: "cpu", cpuCount: 2,
+                memory: .gibibytes(8),
                 numaNodes: [.init(id: 0, memory: .gibibytes(8), cpuCount: 2)],
                 acceleratorFunctions: []),
             devices: [
@@ -16,7 +17,8 @@ import Testing
                     device: Device(
                         id: DeviceID("GPU-1"), vendor: .nvidia, model: "H100", index: 0, memory: .gibibytes(80),
                         pci: PCIAddress("ffff:3b:00.0"), numaNode: 0,
-                        fingerprint: Fingerprint(tflops: [.fp16: 989], confidence: .datasheet, source: "s"), simulated: true),
+                        fingerprint: Fingerprint(tflops: [.fp16: 989], confidence: .datasheet, source: "s"),
+                        simulated: true),
                     sample: DeviceSample(memoryUsed: .gibibytes(1), processes: [.init(pid: 12, memory: .gibibytes(1))]),
                     health: DeviceHealth(score: 100, reasons: []))
             ],
@@ -53,7 +55,9 @@ import Testing
 
     @Test func `an unreachable server is an error that names it`() async {
         await #expect {
-            try await HTTPAPIClient.with(endpoint: .url("http://127.0.0.1:1"), token: nil) { try await SchedulerClient($0).nodes() }
+            try await HTTPAPIClient.with(endpoint: .url("http://127.0.0.1:1"), token: nil) {
+                try await SchedulerClient($0).nodes()
+            }
         } throws: { ($0 as? ClientError)?.message.contains("http://127.0.0.1:1") == true }
     }
 

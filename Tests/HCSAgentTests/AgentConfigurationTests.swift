@@ -68,7 +68,10 @@ import Testing
         refused("no port") { $0.metricsPort = 65_536 }
     }
 
-    @Test(arguments: [("Box.Example.ORG", "box.example.org"), ("my_host", "my-host"), ("-x", "x"), ("", "localhost"), ("ü", "localhost")])
+    @Test(arguments: [
+        ("Box.Example.ORG", "box.example.org"), ("my_host", "my-host"), ("-x", "x"), ("", "localhost"),
+        ("ü", "localhost"),
+    ])
     func `a host name becomes a node name`(hostname: String, expected: String) {
         #expect(AgentConfiguration.nodeName(from: hostname) == expected)
     }
@@ -110,7 +113,8 @@ import Testing
         #expect(access(path + ".damaged", F_OK) == 0)
         await monitor.update(devices: [AgentFixtures.device()], at: 0)
         let fault = Fault(
-            family: "xid", code: 79, vendor: .nvidia, pci: nil, message: "m", sequence: 5, atMilliseconds: 0, simulated: false)
+            family: "xid", code: 79, vendor: .nvidia, pci: nil, message: "m", sequence: 5, atMilliseconds: 0,
+            simulated: false)
         #expect(await monitor.record(fault) == .counted([DeviceID("GPU-a")]))
         await monitor.save()
         let next = HealthMonitor(policy: policy, bootID: "b", path: path, logger: AgentFixtures.logger)

@@ -17,7 +17,9 @@ enum AgentFixtures {
     }()
 
     static var isRoot: Bool { geteuid() == 0 }
-    static var hasShim: Bool { access(NativeArtifacts.shim, X_OK) == 0 && access(NativeArtifacts.interceptor, R_OK) == 0 }
+    static var hasShim: Bool {
+        access(NativeArtifacts.shim, X_OK) == 0 && access(NativeArtifacts.interceptor, R_OK) == 0
+    }
     static var bootID: String { BootID.read() ?? "unknown" }
 
     static func id(_ number: Int) -> WorkloadID {
@@ -27,9 +29,12 @@ enum AgentFixtures {
         return id
     }
 
-    static func device(_ uuid: String = "GPU-a", vendor: Vendor = .nvidia, index: UInt32 = 0, simulated: Bool = false) -> Device {
+    static func device(_ uuid: String = "GPU-a", vendor: Vendor = .nvidia, index: UInt32 = 0, simulated: Bool = false)
+        -> Device
+    {
         Device(
-            id: DeviceID(uuid), vendor: vendor, model: "Card", index: index, memory: .gibibytes(80), simulated: simulated)
+            id: DeviceID(uuid), vendor: vendor, model: "Card", index: index, memory: .gibibytes(80),
+            simulated: simulated)
     }
 
     static func report(_ device: Device, score: Int? = 100, blocked: String? = nil) -> DeviceReport {
@@ -37,7 +42,8 @@ enum AgentFixtures {
     }
 
     static func assignment(
-        _ number: Int, attempt: Int = 1, _ command: [String], desired: Assignment.Desired = .run, device: String = "GPU-a",
+        _ number: Int, attempt: Int = 1, _ command: [String], desired: Assignment.Desired = .run,
+        device: String = "GPU-a",
         quota: ByteCount = .gibibytes(8), environment: [String: String] = [:], stopSignal: Int32 = 15, grace: Int = 5,
         maximumRunSeconds: Int? = nil
     ) -> Assignment {
@@ -53,7 +59,8 @@ enum AgentFixtures {
         NodeState(
             node: "n1", bootID: "b", startMilliseconds: 0, scheduler: scheduler,
             host: HostFacts(
-                hostname: "n1", kernel: "6", architecture: "x86_64", cpuModel: "c", cpuCount: 1, memory: .zero, numaNodes: [],
+                hostname: "n1", kernel: "6", architecture: "x86_64", cpuModel: "c", cpuCount: 1, memory: .zero,
+                numaNodes: [],
                 acceleratorFunctions: []), simulating: simulating)
     }
 }
@@ -79,10 +86,13 @@ final class SupervisedHost: Sendable {
         segments = "/dev/shm/\(directory.path.split(separator: "/").last ?? "hcs-test")"
     }
 
-    func supervisor(user: String? = AgentFixtures.isRoot ? "nobody" : nil, shim: String = NativeArtifacts.shim) -> WorkloadSupervisor {
+    func supervisor(user: String? = AgentFixtures.isRoot ? "nobody" : nil, shim: String = NativeArtifacts.shim)
+        -> WorkloadSupervisor
+    {
         WorkloadSupervisor(
             settings: .init(
-                directory: directory.file("workloads"), bootID: AgentFixtures.bootID, interceptor: NativeArtifacts.interceptor,
+                directory: directory.file("workloads"), bootID: AgentFixtures.bootID,
+                interceptor: NativeArtifacts.interceptor,
                 workloadUser: user), launcher: ShimLauncher(shim: shim, logLimit: 64 << 10), segmentDirectory: segments,
             logger: AgentFixtures.logger)
     }
@@ -93,7 +103,9 @@ final class SupervisedHost: Sendable {
 
     func observation(_ number: Int, _ supervisor: WorkloadSupervisor, attempt: Int = 1) async -> WorkloadObservation? {
         await supervisor.tick()
-        return await supervisor.observations(samples: [:]).first { $0.id == AgentFixtures.id(number) && $0.attempt == attempt }
+        return await supervisor.observations(samples: [:]).first {
+            $0.id == AgentFixtures.id(number) && $0.attempt == attempt
+        }
     }
 
     func reaches(
@@ -120,25 +132,43 @@ final class SupervisedHost: Sendable {
         return (pid, start)
     }
 
-    func output(_ number: Int, _ supervisor: WorkloadSupervisor, _ stream: AgentClient.LogStream = .stdout) async throws -> String {
-        String(decoding: try await supervisor.logs(of: AgentFixtures.id(number), stream: stream, tail: 1 << 20), as: UTF8.self)
+    func output(_ number: Int, _ supervisor: WorkloadSupervisor, _ stream: AgentClient.LogStream = .stdout) async throws
+        -> String
+    {
+        String(
+            decoding: try await supervisor.logs(of: AgentFixtures.id(number), stream: stream, tail: 1 << 20),
+            as: UTF8.self)
     }
 
-    func cleanUp() {
+    /// Ends what runs and waits for each shim's last word: it would write into a directory that is being removed.
+    func cleanUp() async {
+        let launcher = ShimLauncher(shim: NativeArtifacts.shim)
         for name in (try? SmallFile.names(in: directory.file("workloads"))) ?? [] {
             let path = directory.file("workloads/\(name)")
-            try? ShimLauncher(shim: NativeArtifacts.shim).signal(SIGKILL, directory: path)
+            _ = await eventually {
+                try? launcher.signal(SIGKILL, directory: path)
+                switch launcher.state(of: path) {
+                case .ended, .lost: return !shimLives(path)
+                case .starting, .running, .finishing: return false
+                }
+            }
         }
         try? FileManager.default.removeItem(atPath: segments)
+    }
+
+    private func shimLives(_ path: String) -> Bool {
+        let words = ((try? SmallFile.text("\(path)/shim")) ?? "").split(whereSeparator: \.isWhitespace)
+        guard words.count == 2, let pid = Int32(words[0]), let start = UInt64(words[1]) else { return false }
+        return Procfs().isAlive(pid: pid, startTime: start)
     }
 
     /// Runs a test's body and ends what it left, whether it passed or not.
     static func with(_ body: (SupervisedHost) async throws -> Void) async throws {
         let host = try SupervisedHost()
         do { try await body(host) } catch {
-            host.cleanUp()
+            await host.cleanUp()
             throw error
         }
-        host.cleanUp()
+        await host.cleanUp()
     }
 }

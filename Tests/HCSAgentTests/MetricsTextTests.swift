@@ -9,9 +9,13 @@ import Testing
         var device = AgentFixtures.device("GPU-a")
         device.model = "Quote \" back\\slash\nline"
         await state.set(devices: [device])
-        await state.set(samples: [DeviceID("GPU-a"): DeviceSample(memoryUsed: .gibibytes(1), temperatureCelsius: 40.5, utilizationPercent: 50)])
+        await state.set(samples: [
+            DeviceID("GPU-a"): DeviceSample(memoryUsed: .gibibytes(1), temperatureCelsius: 40.5, utilizationPercent: 50)
+        ])
         let lines = MetricsText.render(await state.status()).split(separator: "\n")
-        func value(_ name: String) -> Substring? { lines.first { $0.hasPrefix("\(name){") }?.split(separator: " ").last }
+        func value(_ name: String) -> Substring? {
+            lines.first { $0.hasPrefix("\(name){") }?.split(separator: " ").last
+        }
         #expect(value("hcs_gpu_health_score") == "NaN")
         #expect(value("hcs_gpu_memory_used_bytes") == "1073741824")
         #expect(value("hcs_gpu_temperature_celsius") == "40.5")

@@ -33,7 +33,8 @@ private final class FakeScheduler: Sendable {
 
 @Suite struct PublisherTests {
     private func run(
-        heartbeat: Duration = .seconds(60), backOff: BackOff = BackOff(first: .milliseconds(20), most: .milliseconds(80)),
+        heartbeat: Duration = .seconds(60),
+        backOff: BackOff = BackOff(first: .milliseconds(20), most: .milliseconds(80)),
         _ body: (FakeScheduler, NodeState) async throws -> Void
     ) async throws {
         let scheduler = FakeScheduler()
@@ -67,7 +68,10 @@ private final class FakeScheduler: Sendable {
         }
     }
 
-    @Test func `while the scheduler is away it is asked ever more rarely, one at a time, and gets the latest state back`() async throws {
+    @Test
+    func `while the scheduler is away it is asked ever more rarely, one at a time, and gets the latest state back`()
+        async throws
+    {
         try await run(heartbeat: .milliseconds(5)) { scheduler, state in
             scheduler.set(away: true)
             await state.set(devices: [AgentFixtures.device()])
@@ -100,13 +104,17 @@ private final class FakeScheduler: Sendable {
 }
 
 @Suite struct AssignmentWatcherTests {
-    @Test func `the watch resumes by revision, starts over after a failure, and refuses another node's answer`() async throws {
+    @Test func `the watch resumes by revision, starts over after a failure, and refuses another node's answer`()
+        async throws
+    {
         let asked = Mutex<[UInt64]>([])
         let applied = Mutex<[UInt64]>([])
         let watcher = AssignmentWatcher(
             node: "n1", backOff: BackOff(first: .milliseconds(5), most: .milliseconds(5)), logger: AgentFixtures.logger,
             fetch: { after, _ in
-                let call = asked.withLock { $0.append(after.number); return $0.count }
+                let call = asked.withLock {
+                    $0.append(after.number); return $0.count
+                }
                 switch call {
                 case 2: throw ClientError(.unreachable, "away")
                 case 3: return NodeAssignments(node: "other", revision: Revision(99), workloads: [])

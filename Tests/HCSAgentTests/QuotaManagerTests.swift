@@ -8,7 +8,8 @@ import Testing
 @Suite struct QuotaManagerTests {
     private let owner = (uid: UInt32(geteuid()), gid: UInt32(getegid()))
     private let limits = [
-        SegmentDevice(vendor: .nvidia, id: DeviceID("GPU-a"), hostIndex: 0, physical: .gibibytes(80), limit: .gibibytes(8))
+        SegmentDevice(
+            vendor: .nvidia, id: DeviceID("GPU-a"), hostIndex: 0, physical: .gibibytes(80), limit: .gibibytes(8))
     ]
     // Offsets of hcs_segment.h: device entry 0 at 512 with `limit` at 128; slot 0 at 4608.
     private let limitOffset: off_t = 512 + 128
@@ -34,9 +35,10 @@ import Testing
             var status = stat()
             #expect(stat(quotas.path(of: id), &status) == 0)
             #expect(status.st_mode & 0o7777 == 0o600)
-            #expect(quotas.observe(id).usage == [
-                DeviceUsage(device: DeviceID("GPU-a"), used: .zero, peak: .zero, quota: .gibibytes(8), denied: 0)
-            ])
+            #expect(
+                quotas.observe(id).usage == [
+                    DeviceUsage(device: DeviceID("GPU-a"), used: .zero, peak: .zero, quota: .gibibytes(8), denied: 0)
+                ])
             #expect(quotas.remove(id))
             #expect(access(quotas.path(of: id), F_OK) != 0)
         }

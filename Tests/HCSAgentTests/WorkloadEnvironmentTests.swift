@@ -7,15 +7,19 @@ import Testing
         _ devices: [Device], environment: [String: String] = [:], simulated: WorkloadEnvironment.Simulated? = nil
     ) throws -> [String: String] {
         try WorkloadEnvironment.make(
-            spec: WorkloadSpec(name: "w", command: ["x"], environment: environment, runtime: .cuda, vram: .gibibytes(1)),
-            devices: devices, segment: "/seg", interceptor: "/i.so", home: "/home/w", userName: "w", simulated: simulated)
+            spec: WorkloadSpec(
+                name: "w", command: ["x"], environment: environment, runtime: .cuda, vram: .gibibytes(1)),
+            devices: devices, segment: "/seg", interceptor: "/i.so", home: "/home/w", userName: "w",
+            simulated: simulated)
     }
 
     @Test(arguments: [
         (Vendor.nvidia, "CUDA_VISIBLE_DEVICES", "u3,u1"), (.ascend, "ASCEND_RT_VISIBLE_DEVICES", "3,1"),
         (.hygon, "HIP_VISIBLE_DEVICES", "3,1"), (.cambricon, "MLU_VISIBLE_DEVICES", "3,1"),
     ])
-    func `only the granted devices are visible, in their order, and no other maker's`(vendor: Vendor, variable: String, value: String) throws {
+    func `only the granted devices are visible, in their order, and no other maker's`(
+        vendor: Vendor, variable: String, value: String
+    ) throws {
         let devices = [3, 1].map { AgentFixtures.device("u\($0)", vendor: vendor, index: UInt32($0)) }
         let result = try make(devices)
         let visible = result.filter { $0.key.hasSuffix("_VISIBLE_DEVICES") }
@@ -33,7 +37,9 @@ import Testing
         #expect(try make([AgentFixtures.device()])["LD_LIBRARY_PATH"] == nil)
     }
 
-    @Test(arguments: ["LD_PRELOAD", "LD_AUDIT", "HCS_SEGMENT", "HCS_VRAM_QUOTA", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES"])
+    @Test(arguments: [
+        "LD_PRELOAD", "LD_AUDIT", "HCS_SEGMENT", "HCS_VRAM_QUOTA", "CUDA_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES",
+    ])
     func `a workload cannot set what HCS sets`(name: String) {
         #expect(throws: AgentError.self) { try make([AgentFixtures.device()], environment: [name: "x"]) }
     }

@@ -40,7 +40,7 @@ import Testing
         let manager = DeviceManager(
             sources: [.real(.nvidia), .real(.ascend)], executable: try workerExecutable(), timing: .patient,
             hostEnvironment: ["LD_LIBRARY_PATH": made.directory.path, "HCS_SIM_STATE": host.host.path],
-            numaNode: { _ in 3 })
+            numaNode: { _, _ in 3 })
         let devices = await manager.inventory()
         #expect(devices.map(\.id.uuid) == ["GPU-made"])
         #expect(devices.allSatisfy { !$0.simulated })

@@ -1,4 +1,5 @@
 import HCSDevice
+import HCSModel
 import Testing
 
 @Suite struct WorkerLifecycleTests {

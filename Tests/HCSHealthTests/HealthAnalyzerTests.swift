@@ -6,7 +6,9 @@ private let start = HealthFixtures.start
 private let card = DeviceID("GPU-1")
 
 @Suite struct HealthAnalyzerTests {
-    private func health(_ analyzer: HealthAnalyzer, at now: Int64 = start, of id: DeviceID = card) throws -> DeviceHealth {
+    private func health(_ analyzer: HealthAnalyzer, at now: Int64 = start, of id: DeviceID = card) throws
+        -> DeviceHealth
+    {
         try #require(analyzer.evaluate(at: now)[id])
     }
 
@@ -62,9 +64,12 @@ private let card = DeviceID("GPU-1")
         let result = try health(analyzer)
         #expect(result.score == 0)
         #expect(result.band == .failed)
-        #expect(result.reasons == [
-            HealthReason(factor: "xid", penalty: 1, detail: "Xid 79: message of 79", source: "kernel-log", sinceMilliseconds: start)
-        ])
+        #expect(
+            result.reasons == [
+                HealthReason(
+                    factor: "xid", penalty: 1, detail: "Xid 79: message of 79", source: "kernel-log",
+                    sinceMilliseconds: start)
+            ])
         #expect(try health(analyzer, at: start + 365 * 86_400_000).score == 0)
     }
 

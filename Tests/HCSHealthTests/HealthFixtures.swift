@@ -21,7 +21,8 @@ enum HealthFixtures {
             .init(
                 family: "xid", vendor: .nvidia, hard: .init(codes: [79, 48], source: "test"),
                 soft: [
-                    .init(name: "contained", codes: [94], weight: 0.25, cap: 0.6, halfLifeSeconds: 1000, source: "test"),
+                    .init(
+                        name: "contained", codes: [94], weight: 0.25, cap: 0.6, halfLifeSeconds: 1000, source: "test"),
                     .init(name: "other", codes: [63, 92], weight: 0.1, cap: 0.2, halfLifeSeconds: 100, source: "test"),
                 ])
         ])
@@ -35,11 +36,13 @@ enum HealthFixtures {
     }
 
     static func fault(
-        _ code: UInt32, pci: String? = "0000:3b:00.0", sequence: UInt64? = nil, at: Int64 = start, simulated: Bool = false,
+        _ code: UInt32, pci: String? = "0000:3b:00.0", sequence: UInt64? = nil, at: Int64 = start,
+        simulated: Bool = false,
         family: String = "xid", vendor: Vendor = .nvidia
     ) -> Fault {
         Fault(
-            family: family, code: code, vendor: vendor, pci: pci.flatMap { PCIAddress($0) }, message: "message of \(code)",
+            family: family, code: code, vendor: vendor, pci: pci.flatMap { PCIAddress($0) },
+            message: "message of \(code)",
             sequence: sequence, atMilliseconds: at, simulated: simulated)
     }
 

@@ -5,7 +5,8 @@ import Testing
 
 @Suite struct HealthPolicyTests {
     private func root() -> URL {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
     }
 
     private func shipped() throws -> Data {
@@ -19,9 +20,10 @@ import Testing
         #expect(policy.vendorHealth.count == 4)
         #expect(policy.vendorHealth[.lost]?.latched == true)
         let xid = try #require(policy.faults.first { $0.family == "xid" && $0.vendor == .nvidia })
-        #expect(xid.hard.codes == [
-            46, 48, 54, 62, 64, 74, 79, 95, 109, 110, 119, 120, 136, 140, 143, 151, 155, 156, 158, 167, 169,
-        ])
+        #expect(
+            xid.hard.codes == [
+                46, 48, 54, 62, 64, 74, 79, 95, 109, 110, 119, 120, 136, 140, 143, 151, 155, 156, 158, 167, 169,
+            ])
         let sources =
             [policy.coverage.source, policy.unresponsive.source, xid.hard.source] + xid.soft.map(\.source)
             + policy.temperature.values.map(\.source) + policy.vendorHealth.values.map(\.source)

@@ -16,7 +16,8 @@ import Testing
         evidence.sample = DeviceSample(memoryUsed: .zero, temperatureCelsius: 35, powerWatts: 60, vendorHealth: .good)
         evidence.sampledMilliseconds = HealthFixtures.start
         #expect(
-            HealthRules.all[index].findings(on: evidence, policy: HealthFixtures.policy, now: HealthFixtures.start).isEmpty)
+            HealthRules.all[index].findings(on: evidence, policy: HealthFixtures.policy, now: HealthFixtures.start)
+                .isEmpty)
     }
 
     @Test(arguments: HealthRules.all.indices)
@@ -24,7 +25,8 @@ import Testing
         let rule = HealthRules.all[index]
         var evidence = DeviceEvidence(device: HealthFixtures.device("GPU-1"))
         evidence.latches = [
-            HealthLatch(factor: "xid", code: 79, detail: "gone", source: "kernel-log", atMilliseconds: HealthFixtures.start)
+            HealthLatch(
+                factor: "xid", code: 79, detail: "gone", source: "kernel-log", atMilliseconds: HealthFixtures.start)
         ]
         evidence.buckets = ["xid/contained": LeakyBucket(weight: 5, atMilliseconds: HealthFixtures.start)]
         evidence.sample = DeviceSample(temperatureCelsius: 1000, vendorHealth: .critical)
@@ -35,7 +37,8 @@ import Testing
             #expect(findings == rule.findings(on: evidence, policy: HealthFixtures.policy, now: now))
             for finding in findings {
                 #expect((0...1).contains(finding.reason.penalty))
-                #expect(!finding.reason.detail.isEmpty && !finding.reason.source.isEmpty && !finding.reason.factor.isEmpty)
+                #expect(
+                    !finding.reason.detail.isEmpty && !finding.reason.source.isEmpty && !finding.reason.factor.isEmpty)
                 if case .factor(let reason) = finding { #expect(reason.penalty < 1) }
             }
         }

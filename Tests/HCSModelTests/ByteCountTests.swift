@@ -12,7 +12,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "", " 8Gi", "8Gi ", "8 Gi", "-1Gi", "+1Gi", "1.5Gi", "8GB", "8GiB", "8gi", "8GI", "8k", "Gi", "abc", "0x10", "1e9",
+        "", " 8Gi", "8Gi ", "8 Gi", "-1Gi", "+1Gi", "1.5Gi", "8GB", "8GiB", "8gi", "8GI", "8k", "Gi", "abc", "0x10",
+        "1e9",
         "18446744073709551616", "16777216Ti", "99999999999999999999999Gi", "8Gi8Gi", "٣Gi", "8Gi\0", "8,0Gi", "1_000",
     ])
     func `anything else is an error, never a guess`(text: String) {
@@ -29,7 +30,9 @@ import Testing
         }
     }
 
-    @Test(arguments: [(UInt64(0), "0"), (1023, "1023"), (1 << 30, "1Gi"), (85_520_809_984, "79.6Gi"), (1536 << 20, "1.5Gi")])
+    @Test(arguments: [
+        (UInt64(0), "0"), (1023, "1023"), (1 << 30, "1Gi"), (85_520_809_984, "79.6Gi"), (1536 << 20, "1.5Gi"),
+    ])
     func `a size is printed with at most one decimal`(bytes: UInt64, text: String) {
         #expect(ByteCount(bytes).description == text)
     }

@@ -8,7 +8,10 @@ import Testing
         #expect(PCIAddress(text) != nil)
     }
 
-    @Test(arguments: ["", "3b", "0000:3b:20.0", "0000:3b:00.8", "0000:100:00.0", "xx:00", "0000:3b:00.0.0", "1:2:3:4", "0000:+b:00.0", "0000:3b:00.+1", "fffffffff:00:00.0"])
+    @Test(arguments: [
+        "", "3b", "0000:3b:20.0", "0000:3b:00.8", "0000:100:00.0", "xx:00", "0000:3b:00.0.0", "1:2:3:4", "0000:+b:00.0",
+        "0000:3b:00.+1", "fffffffff:00:00.0",
+    ])
     func `anything else is no PCI address`(text: String) {
         #expect(PCIAddress(text) == nil)
     }
@@ -17,7 +20,9 @@ import Testing
         #expect(PCIAddress("00000000:3B:00.0")?.description == "0000:3b:00.0")
     }
 
-    @Test(arguments: ["", "..", "../../etc/passwd", "0123456789abcdef0123456789abcdef", "ABCDEF00-0000-4000-8000-000000000000"])
+    @Test(arguments: [
+        "", "..", "../../etc/passwd", "0123456789abcdef0123456789abcdef", "ABCDEF00-0000-4000-8000-000000000000",
+    ])
     func `a workload id that is no lower-case UUID is refused: it becomes a file name`(text: String) {
         #expect(WorkloadID(text) == nil)
     }

@@ -3,19 +3,22 @@ import HCSPlacement
 import Testing
 
 func device(
-    _ id: String, _ vendor: Vendor = .nvidia, memory: UInt64 = 80, granted: UInt64 = 0, used: UInt64? = nil, score: Int? = 100,
+    _ id: String, _ vendor: Vendor = .nvidia, memory: UInt64 = 80, granted: UInt64 = 0, used: UInt64? = nil,
+    score: Int? = 100,
     blocked: String? = nil
 ) -> DeviceState {
     DeviceState(
         device: Device(
-            id: DeviceID(id), vendor: vendor, model: "model-\(id)", index: 0, memory: .gibibytes(memory), simulated: true),
+            id: DeviceID(id), vendor: vendor, model: "model-\(id)", index: 0, memory: .gibibytes(memory),
+            simulated: true),
         health: DeviceHealth(score: score, reasons: []), blocked: blocked, granted: .gibibytes(granted),
         driverUsed: used.map(ByteCount.gibibytes))
 }
 
 func cycle(_ devices: [DeviceState], notReady: String? = nil) -> PlacementCycle {
     PlacementCycle(
-        snapshot: ClusterSnapshot(revision: .zero, nodes: [NodeState(name: "n1", notReady: notReady, devices: devices)]))
+        snapshot: ClusterSnapshot(revision: .zero, nodes: [NodeState(name: "n1", notReady: notReady, devices: devices)])
+    )
 }
 
 func request(_ gibibytes: UInt64, _ runtime: Runtime = .cuda) -> PlacementRequest {
@@ -76,7 +79,8 @@ func request(_ gibibytes: UInt64, _ runtime: Runtime = .cuda) -> PlacementReques
             Issue.record("placed")
             return
         }
-        let reasons = Dictionary(uniqueKeysWithValues: verdicts.map { ($0.device.uuid, $0.reasons.joined(separator: "; ")) })
+        let reasons = Dictionary(
+            uniqueKeysWithValues: verdicts.map { ($0.device.uuid, $0.reasons.joined(separator: "; ")) })
         #expect(reasons["a"] == "asks for 60Gi, 8Gi of 80Gi is free (70Gi granted, 72Gi in use by the driver's count)")
         #expect(reasons["b"] == "asks for 60Gi, the whole device has 40Gi")
         #expect(reasons["c"] == "runtime cuda runs on NVIDIA, this is Huawei Ascend")
@@ -93,14 +97,18 @@ func request(_ gibibytes: UInt64, _ runtime: Runtime = .cuda) -> PlacementReques
     }
 
     @Test func `without devices the reason is that there are none`() {
-        #expect(PlacementCycle.summary(of: cycle([]).verdicts(for: request(1)), for: request(1)) == "no node has reported a device")
+        #expect(
+            PlacementCycle.summary(of: cycle([]).verdicts(for: request(1)), for: request(1))
+                == "no node has reported a device")
     }
 
     @Test func `equal input gives equal output, and no device is ever promised more than it has`() {
         for seed in UInt64(1)...50 {
             var generator = SplitMix(state: seed)
             let devices = (0..<8).map { i in
-                device("d\(i)", memory: UInt64.random(in: 1...100, using: &generator), granted: UInt64.random(in: 0...50, using: &generator))
+                device(
+                    "d\(i)", memory: UInt64.random(in: 1...100, using: &generator),
+                    granted: UInt64.random(in: 0...50, using: &generator))
             }
             let requests = (0..<40).map { _ in request(UInt64.random(in: 1...40, using: &generator)) }
             func run() -> (choices: [String?], snapshot: ClusterSnapshot) {

@@ -6,7 +6,9 @@ import Testing
 private typealias ExitStatus = HCSModel.ExitStatus
 
 @Suite struct ReconcilerTests {
-    private func running(_ restart: RestartPolicy = .onDeviceFault, on device: String = "gpu-a") throws -> WorkloadRecord {
+    private func running(_ restart: RestartPolicy = .onDeviceFault, on device: String = "gpu-a") throws
+        -> WorkloadRecord
+    {
         let id = try #require(WorkloadID("00000000-0000-4000-8000-000000000001"))
         let spec = WorkloadSpec(name: "w", command: ["x"], runtime: .cuda, vram: .gibibytes(1), restart: restart)
         var record = WorkloadRecord(id: id, spec: spec, createdMilliseconds: 0)
@@ -19,7 +21,8 @@ private typealias ExitStatus = HCSModel.ExitStatus
     }
 
     private func observe(
-        _ record: WorkloadRecord, attempt: Int = 1, isRunning: Bool = false, exit: ExitStatus? = nil, node: String = "n1",
+        _ record: WorkloadRecord, attempt: Int = 1, isRunning: Bool = false, exit: ExitStatus? = nil,
+        node: String = "n1",
         fault: String? = nil, now: Int64 = 100
     ) -> WorkloadRecord {
         Reconciler.observe(
@@ -52,7 +55,8 @@ private typealias ExitStatus = HCSModel.ExitStatus
         let refused = Reconciler.observe(
             try running(.never),
             .init(
-                node: "n1", attempt: 1, isRunning: false, hasEnded: true, exit: ExitStatus(error: "does not fit"), wasRefused: true),
+                node: "n1", attempt: 1, isRunning: false, hasEnded: true, exit: ExitStatus(error: "does not fit"),
+                wasRefused: true),
             faulty: { _ in nil }, now: 100)
         #expect(refused.phase == .queued)
         #expect(refused.notBeforeMilliseconds == 1100)

@@ -21,13 +21,15 @@ import Testing
         let directory = FileManager.default.temporaryDirectory.appending(path: "hcs-http-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let daemon = SchedulerDaemon(
-            configuration: SchedulerConfiguration(host: "127.0.0.1", port: 0, stateDirectory: directory, insecure: false),
+            configuration: SchedulerConfiguration(
+                host: "127.0.0.1", port: 0, stateDirectory: directory, insecure: false),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await daemon.run() }
             group.addTask {
                 func read(_ name: String) -> String? {
-                    (try? String(contentsOfFile: "\(directory)/\(name)", encoding: .utf8))?.trimmingCharacters(in: .newlines)
+                    (try? String(contentsOfFile: "\(directory)/\(name)", encoding: .utf8))?.trimmingCharacters(
+                        in: .newlines)
                 }
                 let deadline = ContinuousClock.now + .seconds(20)
                 while ContinuousClock.now < deadline {
@@ -78,21 +80,33 @@ import Testing
             struct Misspelt: Encodable { let name = "w", command = ["x"], runtime = "cuda", vram = 1, vrm = 2 }
             struct Negative: Encodable { let name = "w", command = ["x"], runtime = "cuda", vram = -1 }
             struct Opencl: Encodable { let name = "w", command = ["x"], runtime = "opencl", vram = 1 }
-            let unknown = await problem { _ = try await client.post(Routes.workloads, Misspelt(), as: WorkloadView.self) }
+            let unknown = await problem {
+                _ = try await client.post(Routes.workloads, Misspelt(), as: WorkloadView.self)
+            }
             #expect(unknown?.status == 400)
             #expect(unknown?.detail.contains("unknown field 'vrm'") == true)
-            #expect(await problem { _ = try await client.post(Routes.workloads, Negative(), as: WorkloadView.self) }?.status == 400)
-            #expect(await problem { _ = try await client.post(Routes.workloads, Opencl(), as: WorkloadView.self) }?.status == 400)
+            #expect(
+                await problem { _ = try await client.post(Routes.workloads, Negative(), as: WorkloadView.self) }?.status
+                    == 400)
+            #expect(
+                await problem { _ = try await client.post(Routes.workloads, Opencl(), as: WorkloadView.self) }?.status
+                    == 400)
             #expect(await problem { _ = try await client.getText("/v1/nothing") }?.code == "not-found")
             #expect(await problem { _ = try await client.getText("/v1/workloads/nobody") }?.status == 404)
             #expect(await problem { _ = try await client.getText("/v1/workloads?all=maybe") }?.status == 400)
             #expect(await problem { _ = try await client.getText("/v1/nodes/n1/assignments?after=-1") }?.status == 400)
-            #expect(await problem { _ = try await client.getText("/v1/nodes/n1/assignments?after=0&wait=999") }?.status == 400)
+            #expect(
+                await problem { _ = try await client.getText("/v1/nodes/n1/assignments?after=0&wait=999") }?.status
+                    == 400)
             let large = [String(repeating: "a", count: APILimits.requestBody + 1)]
-            #expect(await problem { _ = try await client.post(Routes.workloads, large, as: WorkloadView.self) }?.status == 413)
+            #expect(
+                await problem { _ = try await client.post(Routes.workloads, large, as: WorkloadView.self) }?.status
+                    == 413)
             var reports = ReportMaker(node: "n2")
             let report = reports.make([])
-            #expect(await problem { _ = try await client.put(Routes.node("n1"), report, as: ReportReceipt.self) }?.status == 400)
+            #expect(
+                await problem { _ = try await client.put(Routes.node("n1"), report, as: ReportReceipt.self) }?.status
+                    == 400)
             let left = try await SchedulerClient(client).workloads(all: true)
             #expect(left.items.isEmpty)
             await client.shutdown()
@@ -102,7 +116,9 @@ import Testing
     @Test func `tokens are for their owner's eyes only`() async throws {
         try await withServer { server in
             for name in ["admin.token", "node.token"] {
-                let mode = try FileManager.default.attributesOfItem(atPath: "\(server.directory)/\(name)")[.posixPermissions] as? Int
+                let mode =
+                    try FileManager.default.attributesOfItem(atPath: "\(server.directory)/\(name)")[.posixPermissions]
+                    as? Int
                 #expect(mode == 0o600)
             }
             #expect(server.admin != server.node)
@@ -121,7 +137,8 @@ import Testing
 
     @Test func `listening beyond loopback needs to be asked for`() async {
         let daemon = SchedulerDaemon(
-            configuration: SchedulerConfiguration(host: "0.0.0.0", port: 0, stateDirectory: "/nonexistent", insecure: false),
+            configuration: SchedulerConfiguration(
+                host: "0.0.0.0", port: 0, stateDirectory: "/nonexistent", insecure: false),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         await #expect { try await daemon.run() } throws: { ($0 as? SchedulerError)?.code == .configuration }
     }

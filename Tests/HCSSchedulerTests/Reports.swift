@@ -14,7 +14,8 @@ struct ReportMaker {
         return NodeReport(
             bootID: "boot", node: node, sequence: sequence, agentStartMilliseconds: start, sentMilliseconds: 0,
             host: HostFacts(
-                hostname: node, kernel: "6.1", architecture: "x86_64", cpuModel: "cpu", cpuCount: 2, memory: .gibibytes(8),
+                hostname: node, kernel: "6.1", architecture: "x86_64", cpuModel: "cpu", cpuCount: 2,
+                memory: .gibibytes(8),
                 numaNodes: [], acceleratorFunctions: []),
             devices: devices, workloads: workloads, vendors: [], probes: [])
     }
@@ -28,7 +29,10 @@ func gpu(_ id: String, memory: UInt64 = 80, score: Int? = 100, used: UInt64 = 0)
         health: DeviceHealth(
             score: score,
             reasons: score == 0
-                ? [HealthReason(factor: "xid", penalty: 1, detail: "Xid 79", source: "kernel-log", sinceMilliseconds: 0)] : []))
+                ? [
+                    HealthReason(
+                        factor: "xid", penalty: 1, detail: "Xid 79", source: "kernel-log", sinceMilliseconds: 0)
+                ] : []))
 }
 
 func spec(_ name: String, vram: UInt64 = 8, restart: RestartPolicy = .onDeviceFault) -> WorkloadSpec {

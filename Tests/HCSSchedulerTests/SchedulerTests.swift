@@ -12,7 +12,8 @@ private typealias ExitStatus = HCSModel.ExitStatus
     private let clock = ManualClock()
 
     private func open(_ store: any StateStore = MemoryStore()) async throws -> Scheduler {
-        try await Scheduler.open(store: store, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        try await Scheduler.open(
+            store: store, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
     }
 
     @Test func `a workload is placed when it is submitted, and its node is told`() async throws {
@@ -68,7 +69,8 @@ private typealias ExitStatus = HCSModel.ExitStatus
         _ = try await scheduler.receive(reports.make([gpu("a"), gpu("b")]))
         let first = try await scheduler.submit(spec("w1"))
         let second = try await scheduler.submit(spec("w2"))
-        #expect(first.grants == second.grants.map { DeviceGrant(device: $0.device, vendor: .nvidia, quota: .gibibytes(8)) })
+        #expect(
+            first.grants == second.grants.map { DeviceGrant(device: $0.device, vendor: .nvidia, quota: .gibibytes(8)) })
         let running = [first, second].map { WorkloadObservation(id: $0.id, attempt: 1, phase: .running) }
         _ = try await scheduler.receive(reports.make([gpu("a", score: 0), gpu("b")], workloads: running))
         for name in ["w1", "w2"] {

@@ -32,7 +32,8 @@ import Testing
         NodeRecord(
             name: "n1", agentVersion: "0.1.0", bootID: "b",
             host: HostFacts(
-                hostname: "h", kernel: "k", architecture: "x86_64", cpuModel: "c", cpuCount: 2, memory: .gibibytes(4), numaNodes: [],
+                hostname: "h", kernel: "k", architecture: "x86_64", cpuModel: "c", cpuCount: 2, memory: .gibibytes(4),
+                numaNodes: [],
                 acceleratorFunctions: []),
             devices: [])
     }
@@ -50,7 +51,8 @@ import Testing
         try await withStore(kind) { store in
             let first = try record(1)
             var second = try record(2)
-            var revision = try await store.commit(StateChange(nodes: [node], workloads: [first, second]), expecting: .zero)
+            var revision = try await store.commit(
+                StateChange(nodes: [node], workloads: [first, second]), expecting: .zero)
             #expect(revision == Revision(1))
             second.phase = .running
             revision = try await store.commit(

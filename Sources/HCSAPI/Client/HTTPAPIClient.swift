@@ -2,6 +2,7 @@ import AsyncHTTPClient
 package import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 
 /// A client could not get an answer: what was attempted and what to do.
 package struct ClientError: Error, Hashable, Sendable, CustomStringConvertible {
@@ -42,6 +43,8 @@ package struct HTTPAPIClient: Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.timeout.connect = .seconds(5)
+        // A refused connection is an answer: who waits for a server does so above this layer.
+        configuration.connectionPool.retryConnectionEstablishment = false
         self.http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -62,18 +65,23 @@ package struct HTTPAPIClient: Sendable {
         }
     }
 
-    package func get<Value: Decodable>(_ path: String, as: Value.Type, timeoutSeconds: Int64 = 10) async throws -> Value {
+    package func get<Value: Decodable>(_ path: String, as: Value.Type, timeoutSeconds: Int64 = 10) async throws -> Value
+    {
         try decode(Value.self, from: try await send(.GET, path, body: nil, timeoutSeconds: timeoutSeconds), path)
     }
 
-    package func getText(_ path: String) async throws -> Data { try await send(.GET, path, body: nil, timeoutSeconds: 10) }
+    package func getText(_ path: String) async throws -> Data {
+        try await send(.GET, path, body: nil, timeoutSeconds: 10)
+    }
 
     package func put<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
-        try decode(Value.self, from: try await send(.PUT, path, body: try HCSJSON.encode(body), timeoutSeconds: 10), path)
+        try decode(
+            Value.self, from: try await send(.PUT, path, body: try HCSJSON.encode(body), timeoutSeconds: 10), path)
     }
 
     package func post<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
-        try decode(Value.self, from: try await send(.POST, path, body: try HCSJSON.encode(body), timeoutSeconds: 10), path)
+        try decode(
+            Value.self, from: try await send(.POST, path, body: try HCSJSON.encode(body), timeoutSeconds: 10), path)
     }
 
     package func delete<Value: Decodable>(_ path: String, as: Value.Type) async throws -> Value {
@@ -83,8 +91,18 @@ package struct HTTPAPIClient: Sendable {
     private func decode<Value: Decodable>(_: Value.Type, from data: Data, _ path: String) throws -> Value {
         do { return try HCSJSON.decode(Value.self, from: data) } catch {
             throw ClientError(
-                .badAnswer, "\(endpoint)\(path) answered something else than expected: \(HCSJSON.explain(error)). Another version?")
+                .badAnswer,
+                "\(endpoint)\(path) answered something else than expected: \(HCSJSON.explain(error)). Another version?")
         }
+    }
+
+    private static func explain(_ error: any Error) -> String {
+        if let error = error as? HTTPClientError { return error.shortDescription }
+        if let error = error as? NIOConnectionError {
+            return error.connectionErrors.first.map { explain($0.error) } ?? "no connection"
+        }
+        if let error = error as? IOError { return String(cString: strerror(error.errnoCode)) }
+        return String(describing: error)
     }
 
     private func send(_ method: HTTPMethod, _ path: String, body: Data?, timeoutSeconds: Int64) async throws -> Data {
@@ -114,7 +132,7 @@ package struct HTTPAPIClient: Sendable {
         } catch is CancellationError {
             throw CancellationError()
         } catch {
-            throw ClientError(.unreachable, "cannot reach \(endpoint): \(error). Is it running there?")
+            throw ClientError(.unreachable, "cannot reach \(endpoint): \(Self.explain(error)). Is it running there?")
         }
         guard (200..<300).contains(response.status.code) else {
             if let problem = try? HCSJSON.decode(APIProblem.self, from: data) { throw problem }

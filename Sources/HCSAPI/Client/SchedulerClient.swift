@@ -17,7 +17,9 @@ package struct SchedulerClient: Sendable {
             timeoutSeconds: Int64(wait) + 10)
     }
 
-    package func nodes() async throws -> ItemList<NodeView> { try await http.get(Routes.nodes, as: ItemList<NodeView>.self) }
+    package func nodes() async throws -> ItemList<NodeView> {
+        try await http.get(Routes.nodes, as: ItemList<NodeView>.self)
+    }
 
     package func devices() async throws -> ItemList<DeviceView> {
         try await http.get(Routes.devices, as: ItemList<DeviceView>.self)
@@ -48,7 +50,8 @@ package struct SchedulerClient: Sendable {
     private static func segment(_ text: String) throws(APIProblem) -> String {
         guard !text.isEmpty, text.utf8.count <= 63, !text.hasPrefix("."),
             text.utf8.allSatisfy({
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
                     || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".")
             })
         else { throw .badRequest("'\(text.prefix(80))' is neither a workload's id nor a name") }

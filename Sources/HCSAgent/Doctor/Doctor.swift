@@ -31,7 +31,10 @@ package enum Doctor {
     }
 
     private static func capabilities(_ held: [String]) -> String {
-        let useful = ["CAP_BPF", "CAP_PERFMON", "CAP_SYSLOG", "CAP_SETUID", "CAP_SETGID", "CAP_CHOWN", "CAP_KILL", "CAP_SYS_ADMIN"]
+        let useful = [
+            "CAP_BPF", "CAP_PERFMON", "CAP_SYSLOG", "CAP_SETUID", "CAP_SETGID", "CAP_CHOWN", "CAP_KILL",
+            "CAP_SYS_ADMIN",
+        ]
         let have = useful.filter(held.contains)
         return have.isEmpty ? "none of \(useful.joined(separator: " "))" : have.joined(separator: " ")
     }
@@ -58,7 +61,8 @@ package enum Doctor {
                 return DoctorReport.VendorFinding(
                     vendor: status.vendor, detail: (reason.isEmpty ? "no library" : reason) + mark)
             }
-            var detail = "\(report.library)\(mark), \(report.present) functions, \(found) device\(found == 1 ? "" : "s")"
+            var detail =
+                "\(report.library)\(mark), \(report.present) functions, \(found) device\(found == 1 ? "" : "s")"
             if !reason.isEmpty { detail += "; \(reason)" }
             return DoctorReport.VendorFinding(
                 vendor: status.vendor, library: report.library, symbols: report.present, missingSymbols: report.missing,
@@ -71,11 +75,13 @@ package enum Doctor {
         if devices > 0 { return "\(devices) device\(devices == 1 ? "" : "s") can be offered to the scheduler." }
         let functions = host.acceleratorFunctions.count
         if functions > 0 {
-            return "The PCI bus has \(functions) function\(functions == 1 ? "" : "s") of an accelerator maker, but no library answers for "
+            return
+                "The PCI bus has \(functions) function\(functions == 1 ? "" : "s") of an accelerator maker, but no library answers for "
                 + "them: install the vendor's driver. The agent runs and registers this host with zero devices."
         }
         if vendors.allSatisfy({ $0.library == nil }) {
-            return "This machine has none of the four vendors: no NVIDIA, Ascend, Hygon or Cambricon library and no such device. "
+            return
+                "This machine has none of the four vendors: no NVIDIA, Ascend, Hygon or Cambricon library and no such device. "
                 + "That is no error: the agent runs and registers it with zero devices. To try HCS here, use --simulate."
         }
         return "A vendor's library is here, but it lists no device. The agent registers this host with zero devices."
@@ -91,15 +97,22 @@ package enum Doctor {
             ].map { name, path, flag in
                 FileManager.default.isReadableFile(atPath: path)
                     ? DoctorReport.Check(name, .ok, path)
-                    : DoctorReport.Check(name, .missing, "not at \(path) (\(flag)): without it no workload can be started")
+                    : DoctorReport.Check(
+                        name, .missing, "not at \(path) (\(flag)): without it no workload can be started")
             }
     }
 
     private static func cgroups() -> DoctorReport.Check {
         let found = CgroupReport.read().hierarchies
-        guard !found.isEmpty else { return DoctorReport.Check("cgroups", .missing, "none mounted: processes are found by session and group") }
-        let words = found.map { "v\($0.version.rawValue) at \($0.mountPoint)\($0.writable ? "" : " (read-only for us)")" }
-        return DoctorReport.Check("cgroups", .ok, words.prefix(3).joined(separator: ", ") + (words.count > 3 ? ", \(words.count) in all" : ""))
+        guard !found.isEmpty else {
+            return DoctorReport.Check("cgroups", .missing, "none mounted: processes are found by session and group")
+        }
+        let words = found.map {
+            "v\($0.version.rawValue) at \($0.mountPoint)\($0.writable ? "" : " (read-only for us)")"
+        }
+        return DoctorReport.Check(
+            "cgroups", .ok, words.prefix(3).joined(separator: ", ") + (words.count > 3 ? ", \(words.count) in all" : "")
+        )
     }
 
     private static func sharedMemory(_ configuration: AgentConfiguration) -> DoctorReport.Check {
@@ -111,12 +124,14 @@ package enum Doctor {
         let writable = access("/dev/shm", W_OK) == 0
         return DoctorReport.Check(
             "shared memory", writable ? .ok : .missing,
-            "/dev/shm has \(free) free\(writable ? "" : ", but may not be written"); segments in \(configuration.segmentDirectory)")
+            "/dev/shm has \(free) free\(writable ? "" : ", but may not be written"); segments in \(configuration.segmentDirectory)"
+        )
     }
 
     private static func user(_ configuration: AgentConfiguration) -> DoctorReport.Check {
         guard configuration.isRoot else {
-            return DoctorReport.Check("workload user", .info, "the agent is not root: workloads run as user \(geteuid())")
+            return DoctorReport.Check(
+                "workload user", .info, "the agent is not root: workloads run as user \(geteuid())")
         }
         do {
             let user = try AgentUser.forWorkloads(named: configuration.workloadUser)

@@ -62,10 +62,14 @@ package struct DoctorReport: Hashable, Sendable, Codable {
 
     /// For people.
     package var text: String {
-        func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(1, width - text.count)) }
+        func pad(_ text: String, _ width: Int) -> String {
+            text + String(repeating: " ", count: max(1, width - text.count))
+        }
         var lines = ["hcs-agent \(version) on \(host) (Linux \(kernel), \(architecture))", "", "Vendor libraries"]
         for vendor in vendors {
-            lines.append("  \(pad(vendor.library == nil ? "none" : "ok", 9))\(pad(vendor.vendor.displayName, 15))\(vendor.detail)")
+            lines.append(
+                "  \(pad(vendor.library == nil ? "none" : "ok", 9))\(pad(vendor.vendor.displayName, 15))\(vendor.detail)"
+            )
             if !vendor.missingSymbols.isEmpty {
                 lines.append("           missing functions: \(vendor.missingSymbols.joined(separator: " "))")
             }

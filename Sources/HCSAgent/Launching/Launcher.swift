@@ -11,7 +11,8 @@ package struct WorkloadLaunch: Hashable, Sendable {
     package var user: WorkloadUser?
 
     package init(
-        directory: String, command: [String], environment: [String: String], workingDirectory: String, user: WorkloadUser?
+        directory: String, command: [String], environment: [String: String], workingDirectory: String,
+        user: WorkloadUser?
     ) {
         self.directory = directory
         self.command = command
@@ -26,12 +27,15 @@ package struct WorkloadUser: Hashable, Sendable, Codable {
     package var name: String
     package var uid: UInt32
     package var gid: UInt32
+    /// All groups of the account: device nodes are often kept for `video` or `render`.
+    package var groups: [UInt32]
     package var home: String
 
-    package init(name: String, uid: UInt32, gid: UInt32, home: String) {
+    package init(name: String, uid: UInt32, gid: UInt32, groups: [UInt32], home: String) {
         self.name = name
         self.uid = uid
         self.gid = gid
+        self.groups = groups
         self.home = home
     }
 }

@@ -29,12 +29,19 @@ package struct ShimLauncher: Launcher {
         }
         do {
             try AtomicFile.write(environment, to: "\(launch.directory)/env")
-            var arguments = ["--dir", launch.directory, "--log-limit", String(logLimit), "--cwd", launch.workingDirectory]
-            if let user = launch.user { arguments += ["--uid", String(user.uid), "--gid", String(user.gid)] }
+            var arguments = [
+                "--dir", launch.directory, "--log-limit", String(logLimit), "--cwd", launch.workingDirectory,
+            ]
+            if let user = launch.user {
+                let groups = user.groups.prefix(256).map { String($0) }.joined(separator: ",")
+                arguments += ["--uid", String(user.uid), "--gid", String(user.gid)]
+                if !groups.isEmpty { arguments += ["--groups", groups] }
+            }
             let child = try ProcessSpawner(path: shim, arguments: arguments + ["--"] + launch.command).spawn()
             children.add(child, launch.directory)
         } catch {
-            throw AgentError(error.code == .permission ? .permission : .io, "the workload's shim does not start: \(error)")
+            throw AgentError(
+                error.code == .permission ? .permission : .io, "the workload's shim does not start: \(error)")
         }
     }
 
@@ -65,7 +72,8 @@ package struct ShimLauncher: Launcher {
         // Descendants that left the group are the shim's to end; without a shim they are ours.
         guard !lives(directory, "shim") else { return }
         for pid in (try? procfs.pids()) ?? [] where contains(pid, directory: directory) {
-            guard let stat = try? procfs.stat(of: pid), let process = try? ProcessHandle.open(pid: pid, startTime: stat.startTime)
+            guard let stat = try? procfs.stat(of: pid),
+                let process = try? ProcessHandle.open(pid: pid, startTime: stat.startTime)
             else { continue }
             try? process.signal(SIGKILL)
         }
@@ -101,7 +109,9 @@ package struct ShimLauncher: Launcher {
     private static func identity(_ directory: String, _ name: String) -> Identity? {
         guard let text = try? SmallFile.text("\(directory)/\(name)", limit: 256) else { return nil }
         let words = text.split(whereSeparator: \.isWhitespace)
-        guard words.count == 2, let pid = Int32(words[0]), pid > 1, let start = UInt64(words[1]), start > 0 else { return nil }
+        guard words.count == 2, let pid = Int32(words[0]), pid > 1, let start = UInt64(words[1]), start > 0 else {
+            return nil
+        }
         return Identity(pid: pid, startTime: start)
     }
 
@@ -128,6 +138,8 @@ package struct ShimLauncher: Launcher {
 
         func reap() { all.withLock { list in list.removeAll { ((try? $0.child.poll()) ?? nil) != nil } } }
 
-        func contains(_ directory: String) -> Bool { all.withLock { list in list.contains { $0.directory == directory } } }
+        func contains(_ directory: String) -> Bool {
+            all.withLock { list in list.contains { $0.directory == directory } }
+        }
     }
 }

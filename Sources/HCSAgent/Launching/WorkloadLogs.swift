@@ -12,7 +12,9 @@ enum WorkloadLogs {
     static func tail(directory: String, stream: String, bytes tail: Int) throws(AgentError) -> Data {
         let limit = min(max(0, tail), maximumTail)
         var newest = try end(of: "\(directory)/\(stream)", limit: limit)
-        if newest.count < limit { newest = try end(of: "\(directory)/\(stream).1", limit: limit - newest.count) + newest }
+        if newest.count < limit {
+            newest = try end(of: "\(directory)/\(stream).1", limit: limit - newest.count) + newest
+        }
         return newest
     }
 
@@ -25,7 +27,9 @@ enum WorkloadLogs {
             var done = 0
             while done < data.count {
                 let count = data.withUnsafeMutableBytes { raw in
-                    retrying { pread(file.number, raw.baseAddress.map { $0 + done }, raw.count - done, off_t(start + done)) }
+                    retrying {
+                        pread(file.number, raw.baseAddress.map { $0 + done }, raw.count - done, off_t(start + done))
+                    }
                 }
                 if count <= 0 { break }
                 done += count

@@ -38,7 +38,9 @@ package struct WorkloadRecord: Hashable, Sendable, Codable {
     package var user: WorkloadUser?
     package var createdMilliseconds: Int64
 
-    package init(bootID: String, assignment: Assignment, devices: [Device], user: WorkloadUser?, createdMilliseconds: Int64) {
+    package init(
+        bootID: String, assignment: Assignment, devices: [Device], user: WorkloadUser?, createdMilliseconds: Int64
+    ) {
         self.bootID = bootID
         self.assignment = assignment
         self.devices = devices
@@ -62,7 +64,9 @@ package struct WorkloadRecord: Hashable, Sendable, Codable {
     }
 
     static func read<Value: Decodable>(_ type: Value.Type, from path: String) throws(AgentError) -> Value {
-        do { return try HCSJSON.decode(type, from: Data(try SmallFile.read(path, limit: 8 << 20))) } catch let error as SystemError {
+        do { return try HCSJSON.decode(type, from: Data(try SmallFile.read(path, limit: 8 << 20))) } catch let error
+            as SystemError
+        {
             throw AgentError(error.code == .notFound ? .unavailable : .io, error.message)
         } catch {
             throw AgentError(.configuration, "\(path) is damaged: \(HCSJSON.explain(error))")

@@ -17,7 +17,10 @@ package enum LocalAPI {
         running: @escaping @Sendable () async -> Void = {}
     ) throws(AgentError) -> any Service {
         guard socketPath.utf8.count < 108 else {
-            throw AgentError(.usage, "the socket path \(socketPath) is longer than the 107 bytes a unix socket can have: choose another --runtime-dir")
+            throw AgentError(
+                .usage,
+                "the socket path \(socketPath) is longer than the 107 bytes a unix socket can have: choose another --runtime-dir"
+            )
         }
         // We hold the lock of this directory: a socket that is there is a dead agent's.
         unlink(socketPath)
@@ -64,7 +67,8 @@ package enum LocalAPI {
         }
         let tailText = query["tail"].map(String.init) ?? String(defaultTail)
         guard let tail = Int(tailText), (0...WorkloadLogs.maximumTail).contains(tail) else {
-            throw APIProblem.badRequest("tail '\(tailText.prefix(64))' is no number of bytes from 0 to \(WorkloadLogs.maximumTail)")
+            throw APIProblem.badRequest(
+                "tail '\(tailText.prefix(64))' is no number of bytes from 0 to \(WorkloadLogs.maximumTail)")
         }
         let data: ByteBuffer
         do { data = try await logs(id, stream, tail) } catch {

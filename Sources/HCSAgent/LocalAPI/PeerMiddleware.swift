@@ -18,7 +18,8 @@ struct PeerMiddleware: RouterMiddleware {
             throw APIProblem.forbidden("the agent cannot tell who is asking: \(error)")
         }
         guard peer.uid == 0 || peer.uid == ownUser || peer.gid == socketGroup() else {
-            throw APIProblem.forbidden("user \(peer.uid) may not use \(socketPath): root, the agent's user and the socket's group may")
+            throw APIProblem.forbidden(
+                "user \(peer.uid) may not use \(socketPath): root, the agent's user and the socket's group may")
         }
         return try await next(request, context)
     }

@@ -20,7 +20,8 @@ struct MetricsServer: Service {
         quiet.logLevel = .warning
         do {
             try await Application(
-                router: router, configuration: .init(address: .hostname("127.0.0.1", port: port), serverName: nil), logger: quiet
+                router: router, configuration: .init(address: .hostname("127.0.0.1", port: port), serverName: nil),
+                logger: quiet
             ).run()
         } catch {
             logger.warning("no metrics on 127.0.0.1:\(port): \(error); choose another --metrics-port, 0 for none")

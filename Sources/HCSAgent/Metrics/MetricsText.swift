@@ -5,7 +5,10 @@ import HCSModel
 package enum MetricsText {
     package static func render(_ status: AgentStatus) -> String {
         var text = ""
-        func family(_ name: String, _ help: String, _ type: String = "gauge", _ rows: [(labels: [(String, String)], value: Double)]) {
+        func family(
+            _ name: String, _ help: String, _ type: String = "gauge",
+            _ rows: [(labels: [(String, String)], value: Double)]
+        ) {
             guard !rows.isEmpty else { return }
             text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
             for row in rows {
@@ -14,25 +17,38 @@ package enum MetricsText {
             }
         }
         func devices(_ name: String, _ help: String, _ value: (DeviceReport) -> Double?) {
-            family(name, help, "gauge", status.devices.compactMap { report in value(report).map { (labels(of: report), $0) } })
+            family(
+                name, help, "gauge",
+                status.devices.compactMap { report in value(report).map { (labels(of: report), $0) } })
         }
-        family("hcs_agent_info", "The agent.", "gauge", [([("version", status.agentVersion), ("node", status.node)], 1)])
-        family("hcs_agent_scheduler_reachable", "1 when the last report was taken.", "gauge", [([], status.schedulerReachable ? 1 : 0)])
-        devices("hcs_gpu_health_score", "0 to 100; NaN when too little is known.") { $0.health.score.map(Double.init) ?? .nan }
+        family(
+            "hcs_agent_info", "The agent.", "gauge", [([("version", status.agentVersion), ("node", status.node)], 1)])
+        family(
+            "hcs_agent_scheduler_reachable", "1 when the last report was taken.", "gauge",
+            [([], status.schedulerReachable ? 1 : 0)])
+        devices("hcs_gpu_health_score", "0 to 100; NaN when too little is known.") {
+            $0.health.score.map(Double.init) ?? .nan
+        }
         devices("hcs_gpu_memory_total_bytes", "Device memory.") { Double($0.device.memory.bytes) }
-        devices("hcs_gpu_memory_used_bytes", "As the driver counts it.") { $0.sample?.memoryUsed.map { Double($0.bytes) } }
+        devices("hcs_gpu_memory_used_bytes", "As the driver counts it.") {
+            $0.sample?.memoryUsed.map { Double($0.bytes) }
+        }
         devices("hcs_gpu_temperature_celsius", "Temperature.") { $0.sample?.temperatureCelsius }
         devices("hcs_gpu_power_watts", "Power.") { $0.sample?.powerWatts }
         devices("hcs_gpu_utilization_ratio", "0 to 1.") { $0.sample?.utilizationPercent.map { $0 / 100 } }
         family(
             "hcs_gpu_health_factor", "Penalty of one factor, 0 to 1.", "gauge",
             status.devices.flatMap { report in
-                Dictionary(report.health.reasons.map { ($0.factor, $0.penalty) }, uniquingKeysWith: max).sorted { $0.key < $1.key }
-                    .map { (labels(of: report) + [("factor", $0.key)], $0.value) }
+                Dictionary(report.health.reasons.map { ($0.factor, $0.penalty) }, uniquingKeysWith: max).sorted {
+                    $0.key < $1.key
+                }
+                .map { (labels(of: report) + [("factor", $0.key)], $0.value) }
             })
         family(
             "hcs_vendor_worker_missed_deadlines", "In a row, of a vendor's library.", "gauge",
-            status.vendors.map { ([("vendor", $0.vendor.rawValue), ("simulated", String($0.simulated))], Double($0.missedDeadlines)) })
+            status.vendors.map {
+                ([("vendor", $0.vendor.rawValue), ("simulated", String($0.simulated))], Double($0.missedDeadlines))
+            })
         family(
             "hcs_workloads", "Workloads by phase.", "gauge",
             Dictionary(grouping: status.workloads, by: \.phase.rawValue).sorted { $0.key < $1.key }

@@ -12,7 +12,8 @@ package struct Coverage: HealthRule {
         if let at = evidence.sampledMilliseconds {
             let (age, overflow) = now.subtractingReportingOverflow(at)
             guard overflow || age > limit * 1000 else { return [] }
-            detail = overflow ? "the last sample's time makes no sense" : "last sample \(age / 1000) s ago, limit \(limit) s"
+            detail =
+                overflow ? "the last sample's time makes no sense" : "last sample \(age / 1000) s ago, limit \(limit) s"
         } else {
             detail = "no sample yet"
         }

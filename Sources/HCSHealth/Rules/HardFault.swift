@@ -11,7 +11,8 @@ package struct HardFault: HealthRule {
             .hard(
                 HealthReason(
                     factor: latch.factor, penalty: 1,
-                    detail: latch.count > 1 ? "\(latch.detail) (\(latch.count) times)" : latch.detail, source: latch.source,
+                    detail: latch.count > 1 ? "\(latch.detail) (\(latch.count) times)" : latch.detail,
+                    source: latch.source,
                     sinceMilliseconds: latch.sinceMilliseconds))
         }
     }

@@ -16,7 +16,8 @@ package struct SoftFault: HealthRule {
                 guard penalty >= Self.negligible else { return nil }
                 return .factor(
                     HealthReason(
-                        factor: family.family, penalty: penalty, detail: "\(group.name): \(bucket.count) seen", source: "kernel-log",
+                        factor: family.family, penalty: penalty, detail: "\(group.name): \(bucket.count) seen",
+                        source: "kernel-log",
                         sinceMilliseconds: bucket.sinceMilliseconds))
             }
         }

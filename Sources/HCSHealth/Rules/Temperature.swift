@@ -15,7 +15,8 @@ package struct Temperature: HealthRule {
             .factor(
                 HealthReason(
                     factor: name, penalty: limits.cap * share,
-                    detail: "\(Self.text(celsius)) °C, warn \(Self.text(limits.warnCelsius)), bad \(Self.text(limits.badCelsius))",
+                    detail:
+                        "\(Self.text(celsius)) °C, warn \(Self.text(limits.warnCelsius)), bad \(Self.text(limits.badCelsius))",
                     source: "vendor-library", sinceMilliseconds: evidence.warmSinceMilliseconds ?? now))
         ]
     }

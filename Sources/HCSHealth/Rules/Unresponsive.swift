@@ -16,7 +16,8 @@ package struct Unresponsive: HealthRule {
                 .hard(
                     HealthReason(
                         factor: name, penalty: 1,
-                        detail: "\(evidence.device.vendor.displayName)'s library missed \(worker.inARow) deadlines in a row",
+                        detail:
+                            "\(evidence.device.vendor.displayName)'s library missed \(worker.inARow) deadlines in a row",
                         source: "worker", sinceMilliseconds: worker.sinceMilliseconds))
             ]
         }

@@ -12,7 +12,8 @@ package struct VendorHealthRule: HealthRule {
         else { return [] }
         let reason = HealthReason(
             factor: name, penalty: verdict.penalty,
-            detail: "\(evidence.device.vendor.displayName)'s own health call says \(state.rawValue)", source: "vendor-library",
+            detail: "\(evidence.device.vendor.displayName)'s own health call says \(state.rawValue)",
+            source: "vendor-library",
             sinceMilliseconds: evidence.vendorHealthSinceMilliseconds ?? now)
         return [verdict.penalty >= 1 ? .hard(reason) : .factor(reason)]
     }

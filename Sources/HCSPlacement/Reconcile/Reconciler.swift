@@ -52,7 +52,9 @@ package enum Reconciler {
     }
 
     /// Planned again, whatever the restart policy: nothing ran. The wait grows, so that two that disagree do not spin.
-    private static func refused(_ old: WorkloadRecord, by node: String, _ exit: ExitStatus, now: Int64) -> WorkloadRecord {
+    private static func refused(_ old: WorkloadRecord, by node: String, _ exit: ExitStatus, now: Int64)
+        -> WorkloadRecord
+    {
         var record = old
         record.failures += 1
         record.notBeforeMilliseconds = now + backoff(failures: record.failures)
@@ -113,13 +115,16 @@ package enum Reconciler {
     ) -> WorkloadRecord {
         var record = old
         let isVictim =
-            record.phase == .failed && !record.deleteRequested && now - record.updatedMilliseconds <= victimWindowMilliseconds
+            record.phase == .failed && !record.deleteRequested
+            && now - record.updatedMilliseconds <= victimWindowMilliseconds
         guard record.phase == .assigned || record.phase == .running || isVictim,
             record.grants.contains(where: { $0.device == device })
         else { return record }
         guard record.spec.restart != .never else {
             if record.phase != .failed {
-                record.note(.deviceFault, "its device is faulty, left alone by policy never: \(reason)", device: device, at: now)
+                record.note(
+                    .deviceFault, "its device is faulty, left alone by policy never: \(reason)", device: device, at: now
+                )
             }
             return record
         }
@@ -132,7 +137,9 @@ package enum Reconciler {
     }
 
     /// Places a queued workload.
-    package static func placed(_ old: WorkloadRecord, on placement: PlacementCycle.Placement, now: Int64) -> WorkloadRecord {
+    package static func placed(_ old: WorkloadRecord, on placement: PlacementCycle.Placement, now: Int64)
+        -> WorkloadRecord
+    {
         var record = old
         let isMove = record.attempt > 0
         record.phase = .assigned
@@ -142,7 +149,8 @@ package enum Reconciler {
         record.notBeforeMilliseconds = nil
         record.exit = nil
         record.note(
-            isMove ? .moved : .placed, "placed on \(placement.node), device \(placement.grant.device), quota \(placement.grant.quota)",
+            isMove ? .moved : .placed,
+            "placed on \(placement.node), device \(placement.grant.device), quota \(placement.grant.quota)",
             device: placement.grant.device, at: now)
         return record
     }

@@ -8,7 +8,9 @@ enum APIRouter {
     static func build(scheduler: Scheduler, tokens: Tokens) -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
         router.add(middleware: ProblemMiddleware())
-        router.get(RouterPath(Routes.health)) { _, _ in Response(status: .ok, body: .init(byteBuffer: .init(string: "ok\n"))) }
+        router.get(RouterPath(Routes.health)) { _, _ in
+            Response(status: .ok, body: .init(byteBuffer: .init(string: "ok\n")))
+        }
         router.add(middleware: TokenMiddleware(tokens: tokens))
         NodeRoutes(scheduler: scheduler).add(to: router)
         WorkloadRoutes(scheduler: scheduler).add(to: router)

@@ -16,7 +16,8 @@ struct NodeRoutes {
             let report = try await request.json(NodeReport.self)
             let name = try context.parameters.require("name")
             guard report.node == name else {
-                throw APIProblem.badRequest("the path names node '\(name.prefix(80))', the report '\(report.node.prefix(80))'")
+                throw APIProblem.badRequest(
+                    "the path names node '\(name.prefix(80))', the report '\(report.node.prefix(80))'")
             }
             return try jsonResponse(await scheduler.receive(report))
         }

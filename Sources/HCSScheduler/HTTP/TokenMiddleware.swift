@@ -11,12 +11,14 @@ struct TokenMiddleware: RouterMiddleware {
         _ request: Request, context: BasicRequestContext, next: (Request, BasicRequestContext) async throws -> Response
     ) async throws -> Response {
         guard let header = request.headers[.authorization], header.hasPrefix("Bearer ") else {
-            throw APIProblem.unauthorized("send 'Authorization: Bearer TOKEN'; hcs takes it from HCS_TOKEN_FILE or --token-file")
+            throw APIProblem.unauthorized(
+                "send 'Authorization: Bearer TOKEN'; hcs takes it from HCS_TOKEN_FILE or --token-file")
         }
         let role = tokens.role(of: String(header.dropFirst("Bearer ".count)))
         guard let role else { throw APIProblem.unauthorized("this scheduler does not know the token") }
         guard role == .admin || Self.isForNodes(request) else {
-            throw APIProblem.forbidden("the node token does not open \(request.method) \(request.uri.path.prefix(200)): use the admin token")
+            throw APIProblem.forbidden(
+                "the node token does not open \(request.method) \(request.uri.path.prefix(200)): use the admin token")
         }
         return try await next(request, context)
     }
@@ -24,6 +26,7 @@ struct TokenMiddleware: RouterMiddleware {
     private static func isForNodes(_ request: Request) -> Bool {
         let parts = request.uri.path.split(separator: "/")
         guard parts.count >= 3, "/\(parts[0])/\(parts[1])" == Routes.nodes else { return false }
-        return parts.count == 3 ? request.method == .put : parts.count == 4 && parts[3] == "assignments" && request.method == .get
+        return parts.count == 3
+            ? request.method == .put : parts.count == 4 && parts[3] == "assignments" && request.method == .get
     }
 }

@@ -16,7 +16,8 @@ package actor MemoryStore: StateStore {
 
     package func commit(_ change: StateChange, expecting expected: Revision) throws(StoreError) -> Revision {
         guard expected == revision else {
-            throw StoreError(.staleRevision, "the store is at revision \(revision), the change was made for \(expected)")
+            throw StoreError(
+                .staleRevision, "the store is at revision \(revision), the change was made for \(expected)")
         }
         for node in change.nodes { nodes[node.name] = node }
         for workload in change.workloads { workloads[workload.id] = workload }

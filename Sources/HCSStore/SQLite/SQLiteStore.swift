@@ -35,7 +35,8 @@ package final class SQLiteStore: StateStore {
                 guard version <= Self.schema else {
                     throw StoreError(
                         .unsupported,
-                        "the store \(path) has schema \(version), this scheduler knows up to \(Self.schema): run the newer scheduler")
+                        "the store \(path) has schema \(version), this scheduler knows up to \(Self.schema): run the newer scheduler"
+                    )
                 }
                 guard version == 0 else { return }
                 try db.execute(
@@ -56,7 +57,8 @@ package final class SQLiteStore: StateStore {
         do {
             return try await queue.read { db in
                 let decoder = JSONDecoder()
-                func records<Record: Decodable>(_ type: Record.Type, _ table: String, _ key: String) throws -> [Record] {
+                func records<Record: Decodable>(_ type: Record.Type, _ table: String, _ key: String) throws -> [Record]
+                {
                     try Row.fetchAll(db, sql: "SELECT \(key), record FROM \(table) ORDER BY \(key)").map { row in
                         let data: Data = row["record"]
                         do { return try decoder.decode(type, from: data) } catch {
@@ -79,12 +81,14 @@ package final class SQLiteStore: StateStore {
             return try await queue.write { db in
                 let present = try Self.revision(db)
                 guard present == expected else {
-                    throw StoreError(.staleRevision, "the store is at revision \(present), the change was made for \(expected)")
+                    throw StoreError(
+                        .staleRevision, "the store is at revision \(present), the change was made for \(expected)")
                 }
                 let encoder = JSONEncoder()
                 for node in change.nodes {
                     try db.execute(
-                        sql: "INSERT OR REPLACE INTO node VALUES (?, ?)", arguments: [node.name, try encoder.encode(node)])
+                        sql: "INSERT OR REPLACE INTO node VALUES (?, ?)",
+                        arguments: [node.name, try encoder.encode(node)])
                 }
                 for workload in change.workloads {
                     try db.execute(
@@ -105,7 +109,8 @@ package final class SQLiteStore: StateStore {
     }
 
     private static func revision(_ db: Database) throws -> Revision {
-        guard let value = try Int64.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'revision'"), value >= 0 else {
+        guard let value = try Int64.fetchOne(db, sql: "SELECT value FROM meta WHERE key = 'revision'"), value >= 0
+        else {
             throw StoreError(.corrupt, "the store has no revision")
         }
         return Revision(UInt64(value))
@@ -113,8 +118,12 @@ package final class SQLiteStore: StateStore {
 
     private static func wrap(_ error: any Error, _ attempt: String) -> StoreError {
         if let error = error as? StoreError { return error }
-        if let error = error as? DatabaseError, error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT {
-            return StoreError(.corrupt, "\(attempt): it is damaged or no SQLite file (\(error)). Restore it from a backup or move it away")
+        if let error = error as? DatabaseError,
+            error.resultCode == .SQLITE_NOTADB || error.resultCode == .SQLITE_CORRUPT
+        {
+            return StoreError(
+                .corrupt,
+                "\(attempt): it is damaged or no SQLite file (\(error)). Restore it from a backup or move it away")
         }
         return StoreError(.failed, "\(attempt): \(error)")
     }

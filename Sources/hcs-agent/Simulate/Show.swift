@@ -42,9 +42,11 @@ extension SimulateCommand {
             let usage = host.usage()
             let rows = host.devices.map { device in
                 Row(
-                    device: device.selector, id: device.id, model: device.model, pci: device.pci, numaNode: device.numaNode,
+                    device: device.selector, id: device.id, model: device.model, pci: device.pci,
+                    numaNode: device.numaNode,
                     memory: device.memory, usedElsewhere: device.usedElsewhere, temperature: device.temperature,
-                    power: device.power, utilization: device.utilization, faults: device.faults.map(\.rawValue).sorted(),
+                    power: device.power, utilization: device.utilization,
+                    faults: device.faults.map(\.rawValue).sorted(),
                     processes: usage.filter { $0.device == device.id }.map {
                         Process(pid: $0.pid, requested: $0.requested, charged: $0.charged, allocations: $0.allocations)
                     })
@@ -69,7 +71,8 @@ extension SimulateCommand {
                 let used = row.processes.reduce(row.usedElsewhere) { $0.adding($1.charged) }
                 lines.append([
                     row.device, row.model, row.pci.description, row.memory.description, used.description,
-                    "\(row.temperature) °C", "\(row.power) W", row.faults.isEmpty ? "-" : row.faults.joined(separator: ","),
+                    "\(row.temperature) °C", "\(row.power) W",
+                    row.faults.isEmpty ? "-" : row.faults.joined(separator: ","),
                     row.id.uuid,
                 ])
             }

@@ -14,7 +14,9 @@ struct SimulateCommand: ParsableCommand {
 
     /// Where the simulated host's state is.
     struct StateOption: ParsableArguments {
-        @Option(name: .customLong("state"), help: ArgumentHelp("The state file (HCS_SIM_STATE; else the agent's).", valueName: "file"))
+        @Option(
+            name: .customLong("state"),
+            help: ArgumentHelp("The state file (HCS_SIM_STATE; else the agent's).", valueName: "file"))
         var file: String?
 
         var path: String {
@@ -36,14 +38,16 @@ struct SimulateCommand: ParsableCommand {
             guard let bits = UInt32(mode, radix: 8), bits <= 0o777 else {
                 throw ValidationError("--mode '\(mode.prefix(20))' must be an octal mode such as 0666")
             }
-            let host = try SimulatedHost.create(path: state.path, scenario: try Scenario.load(path: scenario), mode: bits)
+            let host = try SimulatedHost.create(
+                path: state.path, scenario: try Scenario.load(path: scenario), mode: bits)
             try Output.standardOutput("\(host.path)\n")
         }
     }
 
     struct SetValues: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "set", abstract: "Change figures: temperature (C), power (W), utilization (%), used-elsewhere (bytes, 4Gi).")
+            commandName: "set",
+            abstract: "Change figures: temperature (C), power (W), utilization (%), used-elsewhere (bytes, 4Gi).")
         @Argument var device: String
         @Argument(help: ArgumentHelp("key=value", valueName: "key=value")) var values: [String]
         @OptionGroup var state: StateOption
@@ -58,19 +62,24 @@ struct SimulateCommand: ParsableCommand {
         private func parse(_ text: String) throws -> (SimulatedDevice.Field, UInt64) {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             let keys: [String: SimulatedDevice.Field] = [
-                "temperature": .temperature, "power": .power, "utilization": .utilization, "used-elsewhere": .usedElsewhere,
+                "temperature": .temperature, "power": .power, "utilization": .utilization,
+                "used-elsewhere": .usedElsewhere,
             ]
             guard parts.count == 2, let field = keys[String(parts[0])] else {
-                throw ValidationError("'\(text.prefix(60))' must be key=value with one of \(keys.keys.sorted().joined(separator: ", "))")
+                throw ValidationError(
+                    "'\(text.prefix(60))' must be key=value with one of \(keys.keys.sorted().joined(separator: ", "))")
             }
             if field == .usedElsewhere { return (field, try ByteCount.parse(parts[1]).bytes) }
-            guard let value = UInt64(parts[1]) else { throw ValidationError("'\(parts[1].prefix(40))' is no whole number") }
+            guard let value = UInt64(parts[1]) else {
+                throw ValidationError("'\(parts[1].prefix(40))' is no whole number")
+            }
             return (field, value)
         }
     }
 
     struct ChangeFault: ParsableCommand {
-        static let configuration = CommandConfiguration(commandName: "fault", abstract: "Give a device a fault or take it away.")
+        static let configuration = CommandConfiguration(
+            commandName: "fault", abstract: "Give a device a fault or take it away.")
         enum Action: String, ExpressibleByArgument, CaseIterable { case add, clear }
         @Argument var device: String
         @Argument(help: "add or clear") var action: Action
@@ -101,10 +110,13 @@ struct SimulateCommand: ParsableCommand {
 
         func run() throws {
             guard let vendor = Vendor(rawValue: vendor) else {
-                throw ValidationError("vendor '\(vendor.prefix(40))' is none of \(Vendor.allCases.map(\.rawValue).joined(separator: ", "))")
+                throw ValidationError(
+                    "vendor '\(vendor.prefix(40))' is none of \(Vendor.allCases.map(\.rawValue).joined(separator: ", "))"
+                )
             }
             guard let faults = Self.faults[fault] else {
-                throw ValidationError("'\(fault.prefix(40))' is none of \(Self.faults.keys.sorted().joined(separator: ", "))")
+                throw ValidationError(
+                    "'\(fault.prefix(40))' is none of \(Self.faults.keys.sorted().joined(separator: ", "))")
             }
             try state.open().setLibraryFaults(faults, of: vendor)
         }

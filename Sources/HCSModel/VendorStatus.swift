@@ -1,8 +1,6 @@
-package import HCSModel
-
 /// How one vendor's source is doing.
-package struct VendorStatus: Hashable, Sendable {
-    package enum State: String, Hashable, Sendable, CaseIterable {
+package struct VendorStatus: Hashable, Sendable, Codable {
+    package enum State: String, Codable, Hashable, Sendable, CaseIterable {
         /// No library, or its driver is not loaded: expected on most hosts.
         case absent
         case starting
