@@ -57,6 +57,7 @@ var targets: [Target] = [
     .systemLibrary(
         name: "CLibBPF", path: "CSources/libbpf", pkgConfig: "libbpf",
         providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
+    .target(name: "CHCSGuard", path: "CSources/guard"),
     .target(name: "CHCSProbe", dependencies: ["CLibBPF"], path: "CSources/probe"),
 
     // The preload library, the simulated vendor libraries, the shim and the demo clients are built by make.
@@ -67,7 +68,7 @@ var targets: [Target] = [
     module("HCSModel"),
     module("HCSHealth", ["HCSModel"]),
     module("HCSPlacement", ["HCSModel"]),
-    module("HCSSystem", ["HCSModel", "CHCSSegment", "CHCSSystem", "CNUMA"]),
+    module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CNUMA"]),
     module("HCSSimulation", ["HCSModel", "HCSSystem", "CHCSSimulation"]),
     module(
         "HCSDevice", ["HCSModel", "HCSSystem", "CVendorABI", logging],

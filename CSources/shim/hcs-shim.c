@@ -322,10 +322,11 @@ static void append(struct log *log, const char *data, size_t size) {
     }
 }
 
-/* Takes what is there. The pipe does not block. */
+/* Takes what is there, at most 1 MiB: whoever writes as fast as we read must not keep us from signals and the other
+ * pipe. The pipe does not block. */
 static void pump(struct log *log) {
     static char buffer[65536];
-    while (log->pipe >= 0) {
+    for (int rounds = 0; rounds < 16 && log->pipe >= 0; rounds++) {
         ssize_t n = read(log->pipe, buffer, sizeof buffer);
         if (n < 0 && errno == EINTR)
             continue;
@@ -338,7 +339,7 @@ static void pump(struct log *log) {
         }
         append(log, buffer, (size_t)n);
         if ((size_t)n < sizeof buffer)
-            return; /* let signals in between */
+            return;
     }
 }
 

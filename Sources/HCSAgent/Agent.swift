@@ -79,19 +79,12 @@ package enum Agent {
 
     /// State is the agent's alone; the runtime directory must let `hcs` reach the socket.
     private static func makeDirectories(_ configuration: AgentConfiguration) throws(AgentError) {
-        for (path, mode) in [
+        for (path, mode): (String, UInt32) in [
             (configuration.stateDirectory, 0o700), (configuration.workloadsDirectory, 0o700),
             (configuration.runtimeDirectory, 0o755),
         ] {
-            guard !FileManager.default.fileExists(atPath: path) else { continue }
-            do {
-                try FileManager.default.createDirectory(
-                    atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: mode])
-            } catch {
-                throw AgentError(
-                    .permission,
-                    "could not make \(path): \(error.localizedDescription); choose others with --state-dir and --runtime-dir"
-                )
+            do { try OwnDirectory.make(path, mode: mode) } catch {
+                throw AgentError(.permission, "\(error); choose others with --state-dir and --runtime-dir")
             }
         }
     }

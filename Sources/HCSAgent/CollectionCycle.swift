@@ -104,12 +104,12 @@ package struct CollectionCycle: Service {
             switch outcome {
             case .counted(let ids):
                 logger.warning(
-                    "\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.message)")
+                    "\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.record)")
                 await publishHealth(at: RealtimeClock.nowMilliseconds())
                 await health.save()
-            case .unmatched: logger.warning("\(fault.family) \(fault.code) on no device known here: \(fault.message)")
+            case .unmatched: logger.warning("\(fault.family) \(fault.code) on no device known here: \(fault.record)")
             case .notDeviceFault:
-                logger.info("\(fault.family) \(fault.code), which is no fault of a device: \(fault.message)")
+                logger.info("\(fault.family) \(fault.code), which is no fault of a device: \(fault.record)")
             case .duplicate: break
             }
         }

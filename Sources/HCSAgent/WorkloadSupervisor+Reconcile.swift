@@ -100,7 +100,8 @@ extension WorkloadSupervisor {
             home: user.home, userName: user.name, simulated: simulated ? settings.simulated : nil)
         let record = WorkloadRecord(
             bootID: settings.bootID, assignment: assignment, devices: granted, user: user,
-            createdMilliseconds: RealtimeClock.nowMilliseconds())
+            createdMilliseconds: RealtimeClock.nowMilliseconds(),
+            createdMonotonicMilliseconds: MonotonicClock.nowMilliseconds())
         let directory = try makeDirectory(key)
         try quotas.create(
             key.id, limits: QuotaManager.limits(assignment.grants, granted), owner: owner(record),

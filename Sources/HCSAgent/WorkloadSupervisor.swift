@@ -1,3 +1,4 @@
+import Glibc
 package import HCSAPI
 import HCSModel
 import HCSSystem
@@ -142,6 +143,7 @@ package actor WorkloadSupervisor {
     /// One pass over everything: called every 250 ms and whenever the scheduler said something.
     package func tick() {
         let now = MonotonicClock.nowMilliseconds()
+        launcher.reap()
         for key in entries.keys.sorted() where entries[key]?.ended == nil { watch(key, now) }
         if let desired { reconcile(desired, now) }
         for key in entries.keys where entries[key]?.ended != nil { acknowledge(key) }
@@ -158,31 +160,41 @@ package actor WorkloadSupervisor {
             return
         }
         let state = launcher.state(of: entry.directory)
-        if case .lost = state {} else { entry.lostSince = nil }
         switch state {
-        case .starting, .finishing: break
-        case .running: enforceRunTime(&entry)
+        case .lost, .absent, .unknown: break
+        case .starting, .running, .finishing, .ended: entry.lostSince = nil
+        }
+        switch state {
+        case .starting, .finishing, .unknown: break
+        case .running: enforceRunTime(&entry, now)
         case .ended(let exit, let at):
             entries[key] = entry
             finish(key, exit, at: at)
             return
-        case .lost:
+        case .lost, .absent:
             let since = entry.lostSince ?? now
             entry.lostSince = since
-            if now - since >= Self.startMilliseconds || entry.stopping != nil {
-                entries[key] = entry
-                finish(key, ExitStatus(), at: nil)
-                return
-            }
+            guard now - since >= Self.startMilliseconds || entry.stopping != nil else { break }
+            entries[key] = entry
+            if state == .lost { finish(key, ExitStatus(), at: nil) } else { cutOff(key, entry.directory) }
+            return
         }
         if entry.stopping != nil { pressStop(&entry, state, now) }
         entries[key] = entry
     }
 
-    private func enforceRunTime(_ entry: inout Entry) {
-        guard entry.stopping == nil, let limit = entry.record.assignment.spec.maximumRunSeconds,
-            RealtimeClock.nowMilliseconds() - entry.record.createdMilliseconds >= Int64(limit) * 1000
-        else { return }
+    /// The agent ended between its record and the launch: nothing ran, so it is to be planned again.
+    private func cutOff(_ key: AttemptKey, _ directory: String) {
+        guard launcher.revoke(directory: directory) else { return }
+        finish(key, ExitStatus(error: "the agent ended while it started it"), refused: true, at: nil)
+    }
+
+    private func enforceRunTime(_ entry: inout Entry, _ now: Int64) {
+        guard entry.stopping == nil, let limit = entry.record.assignment.spec.maximumRunSeconds else { return }
+        let elapsed =
+            entry.record.createdMonotonicMilliseconds.map { now - $0 }
+            ?? RealtimeClock.nowMilliseconds() - entry.record.createdMilliseconds
+        guard elapsed >= Int64(limit) * 1000 else { return }
         logger.notice("workload \(entry.record.key) has reached its maximum run time of \(limit) s: stopping it")
         entry.stopping = Entry.Stop()
     }
@@ -223,13 +235,23 @@ package actor WorkloadSupervisor {
         logger.info("workload \(entry.record.assignment.spec.name) (\(key)) ended: \(exit)")
     }
 
-    /// Ended, told to the scheduler and not listed by it any more: only the logs stay.
+    /// Ended, told to the scheduler and not listed by it any more: only the logs stay. One that is listed again, by a
+    /// scheduler whose store was set back, is told again.
     private func acknowledge(_ key: AttemptKey) {
         guard let entry = entries[key] else { return }
-        if !entries.contains(where: { $0.key.id == key.id && $0.value.ended == nil }) { quotas.remove(key.id) }
-        guard entry.delivered, !entry.acknowledged, let desired, desired[key.id]?.attempt != key.attempt else { return }
-        entries[key]?.acknowledged = true
-        try? AtomicFile.write("", to: "\(entry.directory)/acknowledged")
+        if quotas.has(key.id), !entries.contains(where: { $0.key.id == key.id && $0.value.ended == nil }) {
+            quotas.remove(key.id)
+        }
+        guard let desired else { return }
+        let isListed = desired[key.id]?.attempt == key.attempt
+        if entry.acknowledged, isListed {
+            entries[key]?.acknowledged = false
+            entries[key]?.delivered = false
+            unlink("\(entry.directory)/acknowledged")
+        } else if entry.delivered, !entry.acknowledged, !isListed {
+            entries[key]?.acknowledged = true
+            try? AtomicFile.write("", to: "\(entry.directory)/acknowledged")
+        }
     }
 
     private func prune() {

@@ -55,6 +55,14 @@ package actor DeviceManager {
         return devices
     }
 
+    /// The devices once every library has answered or was given up. A start may take many seconds (`WorkerTiming.start`):
+    /// for whoever has the time, as `hcs doctor` has.
+    package func settledInventory() async -> [Device] {
+        _ = await pollAll(inventory: true)
+        for task in Array(polls.values) { _ = await task.value }
+        return devices
+    }
+
     /// The devices known now, without asking anybody.
     package var devices: [Device] {
         known.values.map(\.device).sorted {

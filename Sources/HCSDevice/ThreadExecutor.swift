@@ -1,4 +1,5 @@
 import Glibc
+import HCSSystem
 
 /// Runs an actor's work on a thread of its own. A vendor worker is asked with blocking calls that may take seconds, and
 /// such never run on the shared pool: four hung vendors would stop a two-core agent.
@@ -50,7 +51,7 @@ private final class JobQueue: @unchecked Sendable {
             { argument in
                 guard let argument else { return nil }
                 let start = Unmanaged<Start>.fromOpaque(argument).takeRetainedValue()
-                rename(start.name)
+                ThisProcess.nameThread(start.name)
                 start.queue.run()
                 return nil
             }, argument.toOpaque())
@@ -97,11 +98,4 @@ private final class JobQueue: @unchecked Sendable {
         }
         return entries.removeFirst()
     }
-}
-
-/// Names the calling thread, for people who look at the agent; the kernel keeps 15 bytes.
-private func rename(_ name: String) {
-    guard let file = fopen("/proc/thread-self/comm", "w") else { return }
-    fputs(name, file)
-    fclose(file)
 }

@@ -132,6 +132,9 @@ extension VendorWorker {
             failedCalls = 0
             lifecycle.started(now: .now)
         } catch {
+            // A library that is there and does not start is told apart from none.
+            let isThere = error.code == .initFailed || error.code == .symbolsMissing
+            report = isThere ? (try? request(.symbols, deadline: timing.call)).flatMap { SymbolReport(json: $0) } : nil
             failed(error)
         }
     }

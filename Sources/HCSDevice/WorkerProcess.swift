@@ -60,7 +60,8 @@ struct WorkerProcess: ~Copyable {
         let left = end - SuspendingClock.now
         var entry = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
         guard left > .zero, poll(&entry, 1, Self.milliseconds(left)) != 0 else {
-            throw DeviceError(.deadlineMissed, "'\(request.rawValue)' was not answered within \(deadline)")
+            let what = request == .hello ? "the library did not open" : "'\(request.rawValue)' was not answered"
+            throw DeviceError(.deadlineMissed, "\(what) within \(deadline)")
         }
         var chunk = [UInt8](repeating: 0, count: 1 << 16)
         let count = recv(socket.number, &chunk, chunk.count, Int32(MSG_DONTWAIT))

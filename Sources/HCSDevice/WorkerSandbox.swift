@@ -1,5 +1,6 @@
 import Glibc
 package import HCSModel
+import HCSSystem
 
 /// What a worker gives up before it opens a vendor's library.
 package enum WorkerSandbox {
@@ -7,30 +8,14 @@ package enum WorkerSandbox {
     /// name that `ps` shows. Nothing that a library might need is taken: memory, threads, files and devices stay.
     /// Not tied to the agent's death by a signal: it ends by itself when its socket closes, between calls.
     package static func enter(vendor: Vendor) {
-        refuseNewPrivileges()
-        var none = rlimit(rlim_cur: 0, rlim_max: 0)
-        setrlimit(__rlimit_resource_t(RLIMIT_CORE.rawValue), &none)
+        ThisProcess.refuseNewPrivileges()
+        ThisProcess.disableCoreFiles()
         var terminate = sigset_t()
         sigemptyset(&terminate)
         sigaddset(&terminate, SIGTERM)
         sigprocmask(SIG_BLOCK, &terminate, nil)
         signal(SIGPIPE, SIG_IGN)
-        rename("hcs-\(vendor.rawValue)")
-    }
-
-    /// prctl(2) is variadic in C and does not import. Its five arguments are words in registers on x86-64 and aarch64,
-    /// variadic or not, so the plain signature calls it right.
-    private static func refuseNewPrivileges() {
-        typealias Prctl = @convention(c) (Int32, UInt, UInt, UInt, UInt) -> Int32
-        guard let symbol = dlsym(nil, "prctl") else { return }
-        _ = unsafeBitCast(symbol, to: Prctl.self)(38 /* PR_SET_NO_NEW_PRIVS */, 1, 0, 0, 0)
-    }
-
-    /// The kernel keeps 15 bytes of it.
-    private static func rename(_ name: String) {
-        guard let file = fopen("/proc/self/comm", "w") else { return }
-        fputs(name, file)
-        fclose(file)
+        ThisProcess.nameThread("hcs-\(vendor.rawValue)")
     }
 
     /// The descriptor requests come by: the socket the agent gave, kept from the children vendor libraries start

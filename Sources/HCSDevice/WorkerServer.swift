@@ -8,6 +8,7 @@ package struct WorkerServer: ~Copyable {
     private let vendor: Vendor
     private let search: LibrarySearch
     private var opened = false
+    private var tried = false
 
     package init?(vendor: Vendor, search: LibrarySearch) {
         guard let make = VendorRegistry.backends[vendor] else { return nil }
@@ -16,10 +17,11 @@ package struct WorkerServer: ~Copyable {
         self.search = search
     }
 
-    /// Answers one request. Whatever is asked first opens the library.
+    /// Answers one request. Whatever is asked first opens the library. What that library is and lacks can be told of one
+    /// that does not start, too.
     package mutating func answer(_ request: WorkerProtocol.Request) -> Result<JSONValue, DeviceError> {
         do throws(DeviceError) {
-            if !opened, request != .quit { try open() }
+            if !opened, request != .quit, request != .symbols || !tried { try open() }
             return .success(try value(request))
         } catch {
             return .failure(error)
@@ -27,6 +29,7 @@ package struct WorkerServer: ~Copyable {
     }
 
     private mutating func open() throws(DeviceError) {
+        tried = true
         try backend.open(search)
         opened = true
     }

@@ -198,7 +198,9 @@ package struct HealthAnalyzer: Sendable {
     }
 
     private static func detail(_ fault: Fault) -> String {
-        "\(fault.family == "xid" ? "Xid" : fault.family) \(fault.code): \(fault.message.prefix(200))"
+        let what = "\(fault.family == "xid" ? "Xid" : fault.family) \(fault.code)"
+        let said = fault.message.isEmpty ? "" : ": \(fault.message.prefix(120))"
+        return what + said + (fault.simulated ? " (simulated)" : "")
     }
 
     private mutating func setWorker(_ source: Source, _ change: (inout WorkerEvidence) -> Void) {

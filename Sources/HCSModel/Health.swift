@@ -59,21 +59,25 @@ package struct Fault: Hashable, Sendable, Codable {
     package var code: UInt32
     package var vendor: Vendor
     package var pci: PCIAddress?
+    /// What the driver says of it, for people; empty where it says no more than the code.
     package var message: String
+    /// The whole record, for the log.
+    package var record: String
     /// Identity of the record: its /dev/kmsg sequence number; nil for the simulated log.
     package var sequence: UInt64?
     package var atMilliseconds: Int64
     package var simulated: Bool
 
     package init(
-        family: String, code: UInt32, vendor: Vendor, pci: PCIAddress?, message: String, sequence: UInt64?,
-        atMilliseconds: Int64, simulated: Bool
+        family: String, code: UInt32, vendor: Vendor, pci: PCIAddress?, message: String, record: String? = nil,
+        sequence: UInt64?, atMilliseconds: Int64, simulated: Bool
     ) {
         self.family = family
         self.code = code
         self.vendor = vendor
         self.pci = pci
         self.message = message
+        self.record = record ?? message
         self.sequence = sequence
         self.atMilliseconds = atMilliseconds
         self.simulated = simulated

@@ -51,7 +51,7 @@ package struct DeviceState: Sendable {
 }
 
 /// What is asked of the placement.
-package struct PlacementRequest: Sendable {
+package struct PlacementRequest: Hashable, Sendable {
     package var runtime: Runtime
     package var vram: ByteCount
 

@@ -37,45 +37,51 @@ package enum FaultParser {
     /// The fault of an event; nil for any other line. A record that user space wrote into the kernel log counts only with
     /// `trustUserKmsg`; a line of the simulated log always does, the operator named the file.
     package static func fault(in event: KernelLogEvent, trustUserKmsg: Bool) -> Fault? {
-        guard !event.record.fromUserSpace || trustUserKmsg, let finding = parse(event.record.text) else { return nil }
+        guard !event.record.fromUserSpace || trustUserKmsg, let read = read(event.record.text) else { return nil }
         return Fault(
-            family: finding.family, code: finding.code, vendor: finding.vendor, pci: finding.pci,
-            message: message(event.record.text), sequence: event.record.sequence, atMilliseconds: event.atMilliseconds,
-            simulated: event.simulated)
+            family: read.finding.family, code: read.finding.code, vendor: read.finding.vendor, pci: read.finding.pci,
+            message: message(read.rest), record: printable(event.record.text, limit: 300),
+            sequence: event.record.sequence, atMilliseconds: event.atMilliseconds, simulated: event.simulated)
     }
 
-    package static func parse(_ text: String) -> Finding? {
+    package static func parse(_ text: String) -> Finding? { read(text)?.finding }
+
+    /// What a line says, and the driver's own words that follow.
+    private typealias Reading = (finding: Finding, rest: ArraySlice<UInt8>)
+
+    private static func read(_ text: String) -> Reading? {
         // Bytes: hostile text may be long and full of combining characters. Every grammar ends well before this.
         let line = Array(text.utf8.prefix(512))
         return nvidia(line) ?? cambricon(line) ?? hygon(line) ?? ascend(line)
     }
 
     /// `NVRM: Xid (PCI:0000:3b:00): 79, pid=…`; under MIG `(PCI:0000:3b:00 GPU-I:05)`; old drivers without `PCI:`.
-    private static func nvidia(_ line: [UInt8]) -> Finding? {
+    private static func nvidia(_ line: [UInt8]) -> Reading? {
         var scanner = Scanner(line)
         guard scanner.skip("NVRM: Xid (") else { return nil }
         _ = scanner.skip("PCI:")
         guard let pci = scanner.address() else { return nil }
         if scanner.skip(" GPU-I:"), scanner.number() == nil { return nil }
         guard scanner.skip("): "), let code = scanner.number(), scanner.isAtEndOrComma else { return nil }
-        return Finding(vendor: .nvidia, family: Family.xid, code: code, pci: pci)
+        return (Finding(vendor: .nvidia, family: Family.xid, code: code, pci: pci), scanner.rest)
     }
 
     /// `CNRM: Xid [core]: 3, text`, with or without the kernel's `driver address: ` before it.
-    private static func cambricon(_ line: [UInt8]) -> Finding? {
+    private static func cambricon(_ line: [UInt8]) -> Reading? {
         var scanner = Scanner(line)
         let pci = scanner.deviceProlog(["cambricon", "cambricon-drv", "cambricon_drv"])
         guard scanner.skip("CNRM: Xid ["), scanner.name(), scanner.skip("]: "), let code = scanner.number(),
             scanner.isAtEndOrComma
         else { return nil }
-        return Finding(vendor: .cambricon, family: Family.cambricon, code: code, pci: pci)
+        return (Finding(vendor: .cambricon, family: Family.cambricon, code: code, pci: pci), scanner.rest)
     }
 
     /// `hydcu 0000:33:00.0: … XID:2 …`. Without the address no card could be blamed, and a process's name could pose as it.
-    private static func hygon(_ line: [UInt8]) -> Finding? {
+    private static func hygon(_ line: [UInt8]) -> Reading? {
         var scanner = Scanner(line)
         guard let pci = scanner.deviceProlog(["hydcu", "amdgpu", "kfd"]) else { return nil }
-        let end = min(scanner.rest.startIndex + 64, scanner.rest.endIndex)
+        let words = scanner.rest
+        let end = min(words.startIndex + 64, words.endIndex)
         var previous = UInt8(ascii: " ")
         while scanner.rest.startIndex < end {
             // A word of its own: SXID is a switch's.
@@ -84,7 +90,7 @@ package enum FaultParser {
                 guard hasSeparator, let code = scanner.number(), scanner.rest.first?.isWordByte != true else {
                     return nil
                 }
-                return Finding(vendor: .hygon, family: Family.hygon, code: code, pci: pci)
+                return (Finding(vendor: .hygon, family: Family.hygon, code: code, pci: pci), words)
             }
             previous = scanner.rest.removeFirst()
         }
@@ -92,20 +98,44 @@ package enum FaultParser {
     }
 
     /// `[ascend] [devdrv] [ERROR] [function 123] <…> …`
-    private static func ascend(_ line: [UInt8]) -> Finding? {
+    private static func ascend(_ line: [UInt8]) -> Reading? {
         var scanner = Scanner(line)
         guard scanner.skip("[ascend] [", ignoringCase: true), scanner.name(), scanner.skip("] [ERROR] ") else {
             return nil
         }
-        return Finding(vendor: .ascend, family: Family.ascend, code: 0, pci: nil)
+        return (Finding(vendor: .ascend, family: Family.ascend, code: 0, pci: nil), scanner.rest)
     }
 
-    /// For people: one line of printable characters, at most 300 of them.
-    private static func message(_ text: String) -> String {
+    /// The driver's words without the process it names, its full stop and our mark.
+    private static func message(_ rest: ArraySlice<UInt8>) -> String {
+        var text = Substring(printable(String(decoding: rest, as: UTF8.self), limit: 512))
+        text.trimBlanks()
+        if isMarkedSimulated(String(text)) {
+            text.removeLast(simulatedMark.count)
+            text.trimBlanks()
+        }
+        if text.hasPrefix(",") { text.removeFirst() }
+        text.trimBlanks()
+        for field in ["pid=", "name="] where text.hasPrefix(field) {
+            text = text.firstRange(of: ", ").map { text[$0.upperBound...] } ?? ""
+        }
+        if text.hasSuffix(".") { text.removeLast() }
+        return String(String.UnicodeScalarView(text.unicodeScalars.prefix(120)))
+    }
+
+    /// One line of printable characters.
+    private static func printable(_ text: String, limit: Int) -> String {
         let scalars = text.unicodeScalars.lazy.map { scalar in
             scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format ? " " : scalar
         }
-        return String(String.UnicodeScalarView(scalars.prefix(300)))
+        return String(String.UnicodeScalarView(scalars.prefix(limit)))
+    }
+}
+
+extension Substring {
+    fileprivate mutating func trimBlanks() {
+        while first == " " { removeFirst() }
+        while last == " " { removeLast() }
     }
 }
 

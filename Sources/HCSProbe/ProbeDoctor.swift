@@ -49,6 +49,9 @@ package enum ProbeDoctor {
 
     private static func bpf(_ capabilities: Capabilities) -> ProbeReport.Finding {
         switch -hcs_probe_check_permission() {
+        case 0 where !capabilities.has("CAP_SYS_ADMIN") && !capabilities.has("CAP_PERFMON"):
+            // A map may be made, a tracing program not loaded.
+            .init(isAvailable: false, detail: BPFObject.permissionAdvice(capabilities))
         case 0: .init(isAvailable: true, detail: "bpf(2) is permitted")
         case EPERM: .init(isAvailable: false, detail: BPFObject.permissionAdvice(capabilities))
         case ENOSYS: .init(isAvailable: false, detail: "this kernel has no bpf(2)")

@@ -74,14 +74,10 @@ package struct ClusterState: Sendable {
     /// Takes a report in. Throws a problem for one that is older than what is known.
     package mutating func receive(_ report: NodeReport, monotonic: Int64, now: Int64) throws(APIProblem) {
         try Self.check(report)
-        if let last = nodes[report.node]?.report {
-            let older =
-                (report.agentStartMilliseconds, report.sequence) <= (last.agentStartMilliseconds, last.sequence)
-            guard !older else {
-                throw .conflict(
-                    "report \(report.sequence) of node \(report.node) is not newer than \(last.sequence): is a second agent running under this name?"
-                )
-            }
+        guard !isOutdated(report, monotonic: monotonic) else {
+            throw .conflict(
+                "report \(report.sequence) of node \(report.node) is not newer than the last: is a second agent running under this name?"
+            )
         }
         let record = NodeRecord(
             name: report.node, agentVersion: report.agentVersion, bootID: report.bootID, host: report.host,
@@ -89,7 +85,7 @@ package struct ClusterState: Sendable {
         if nodes[report.node]?.record != record { changedNodes.insert(report.node) }
         if assignmentRevision[report.node] == nil { assignmentRevision[report.node] = revision }
         nodes[report.node] = NodeEntry(record: record, report: report, lastHeard: monotonic)
-        let faults = faultReasons()
+        let faults = Self.faultReasons(of: report)
         for seen in report.workloads {
             guard let record = workloads[seen.id] else { continue }
             let observation = Reconciler.Observation(
@@ -100,6 +96,15 @@ package struct ClusterState: Sendable {
         }
         moveOffFaultyDevices(of: report, faults: faults, now: now)
         schedule(monotonic: monotonic, now: now)
+    }
+
+    /// Not newer than what is known. The agents' wall clocks order their processes, and a clock can be set back: so one
+    /// that has fallen silent no longer stands in the way of another.
+    private func isOutdated(_ report: NodeReport, monotonic: Int64) -> Bool {
+        guard let entry = nodes[report.node], let last = entry.report else { return false }
+        if report.agentStartMilliseconds == last.agentStartMilliseconds { return report.sequence <= last.sequence }
+        return report.agentStartMilliseconds < last.agentStartMilliseconds
+            && notReady(entry, monotonic: monotonic) == nil
     }
 
     private static func check(_ report: NodeReport) throws(APIProblem) {
@@ -125,17 +130,23 @@ package struct ClusterState: Sendable {
     package mutating func submit(_ spec: WorkloadSpec, id: WorkloadID, monotonic: Int64, now: Int64) throws(APIProblem)
     {
         do { try spec.validate() } catch { throw .badRequest(error.message) }
-        let live = workloads.values.filter { !$0.phase.hasEnded }
-        guard live.count < APILimits.liveWorkloads else {
-            throw .tooMany("\(live.count) workloads are queued or running: delete some, or wait")
+        let live = workloads.values.count { !$0.phase.hasEnded }
+        guard live < APILimits.liveWorkloads else {
+            throw .tooMany("\(live) workloads are queued or running: delete some, or wait")
         }
-        guard !live.contains(where: { $0.spec.name == spec.name }) else {
+        guard !isLive(name: spec.name) else {
             throw .conflict(
                 "a workload named '\(spec.name)' is queued or running: choose another name or delete that one")
         }
-        update(WorkloadRecord(id: id, spec: spec, createdMilliseconds: now))
-        schedule(monotonic: monotonic, now: now)
+        let record = WorkloadRecord(id: id, spec: spec, createdMilliseconds: now)
+        update(record)
+        // For the others nothing has changed.
+        place([record], monotonic: monotonic, now: now)
         forgetOldest()
+    }
+
+    private func isLive(name: String) -> Bool {
+        workloads.values.contains { !$0.phase.hasEnded && $0.spec.name == name }
     }
 
     package mutating func delete(_ id: WorkloadID, monotonic: Int64, now: Int64) {
@@ -161,22 +172,22 @@ package struct ClusterState: Sendable {
 
     // MARK: Decisions
 
-    /// Why a device takes no work for reasons of its own, by device.
-    private func faultReasons() -> [DeviceID: String] {
+    /// Why devices of a node take no work for reasons of their own.
+    private static func faultReasons(of report: NodeReport) -> [DeviceID: String] {
         var reasons: [DeviceID: String] = [:]
-        for entry in nodes.values {
-            for device in entry.report?.devices ?? [] where device.health.band == .failed {
-                reasons[device.device.id] =
-                    device.health.reasons.first.map { "health \(device.health.score ?? 0): \($0.detail)" } ?? "health 0"
-            }
+        for device in report.devices where device.health.band == .failed {
+            reasons[device.device.id] =
+                device.health.reasons.first.map { "health \(device.health.score ?? 0): \($0.detail)" } ?? "health 0"
         }
         return reasons
     }
 
     private mutating func moveOffFaultyDevices(of report: NodeReport, faults: [DeviceID: String], now: Int64) {
-        let faulty = Set(report.devices.map(\.device.id)).intersection(faults.keys)
-        guard !faulty.isEmpty else { return }
-        for record in workloads.values where record.grants.contains(where: { faulty.contains($0.device) }) {
+        guard !faults.isEmpty else { return }
+        for record in workloads.values
+        where record.node == report.node && record.grants.contains(where: { faults[$0.device] != nil }) {
+            // Its name was given to another meanwhile.
+            if record.phase.hasEnded, isLive(name: record.spec.name) { continue }
             for grant in record.grants {
                 guard let reason = faults[grant.device], let present = workloads[record.id] else { continue }
                 if present.spec.restart == .never,
@@ -192,35 +203,67 @@ package struct ClusterState: Sendable {
     /// Places what is queued, oldest first; what fits nowhere stays queued and does not hold up the rest.
     private mutating func schedule(monotonic: Int64, now: Int64) {
         let queued = workloads.values
-            .filter { $0.phase == .queued && ($0.notBeforeMilliseconds ?? 0) <= now }
+            .filter { $0.phase == .queued && Reconciler.isDue($0, now: now) }
             .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
+        place(queued, monotonic: monotonic, now: now)
+    }
+
+    private mutating func place(_ queued: [WorkloadRecord], monotonic: Int64, now: Int64) {
         guard !queued.isEmpty else { return }
         var cycle = PlacementCycle(snapshot: snapshot(monotonic: monotonic))
+        // A cycle only fills devices: what was refused stays refused in it, so thousands of like requests cost one look.
+        var refusals: [PlacementRequest: String] = [:]
         for record in queued {
             let request = PlacementRequest(record.spec)
-            switch cycle.place(request) {
-            case .placed(let placement):
-                update(Reconciler.placed(record, on: placement, now: now))
-            case .refused(let verdicts):
-                let summary = PlacementCycle.summary(of: verdicts, for: request)
-                guard record.message != summary else { continue }
-                var waiting = record
-                waiting.note(.refused, summary, at: now)
-                update(waiting)
+            if refusals[request] == nil {
+                switch cycle.place(request) {
+                case .placed(let placement): update(Reconciler.placed(record, on: placement, now: now))
+                case .refused(let verdicts): refusals[request] = PlacementCycle.summary(of: verdicts, for: request)
+                }
             }
+            guard let summary = refusals[request], record.message != summary else { continue }
+            var waiting = record
+            waiting.note(.refused, summary, at: now)
+            update(waiting)
         }
     }
 
-    /// Quotas given out by device; an attempt that still drains counts as well.
-    private func grantedByDevice() -> [DeviceID: (bytes: ByteCount, names: [String])] {
-        var granted: [DeviceID: (bytes: ByteCount, names: [String])] = [:]
+    /// A device's id is its maker's and unique on its host; over hosts only together with the node.
+    private struct DeviceKey: Hashable {
+        var node: String
+        var device: DeviceID
+    }
+
+    private struct Granted {
+        var bytes = ByteCount.zero
+        var names: Set<String> = []
+
+        mutating func add(_ quota: ByteCount, for name: String) {
+            bytes = bytes.adding(quota)
+            names.insert(name)
+        }
+    }
+
+    /// Quotas given out by device. An attempt that still drains counts, and so does what an agent runs although this
+    /// scheduler, which may have lost its store, does not know it.
+    private func grantedByDevice() -> [DeviceKey: Granted] {
+        var granted: [DeviceKey: Granted] = [:]
+        func add(_ grants: [DeviceGrant], on node: String?, _ name: String) {
+            guard let node else { return }
+            for grant in grants {
+                granted[DeviceKey(node: node, device: grant.device), default: Granted()].add(grant.quota, for: name)
+            }
+        }
         for record in workloads.values {
-            let present = record.phase.hasEnded ? [] : record.grants
-            for grant in present + (record.previous?.grants ?? []) {
-                var entry = granted[grant.device] ?? (.zero, [])
-                entry.bytes = entry.bytes.adding(grant.quota)
-                if !entry.names.contains(record.spec.name) { entry.names.append(record.spec.name) }
-                granted[grant.device] = entry
+            if !record.phase.hasEnded { add(record.grants, on: record.node, record.spec.name) }
+            if let previous = record.previous { add(previous.grants, on: previous.node, record.spec.name) }
+        }
+        for (node, entry) in nodes {
+            for seen in entry.report?.workloads ?? [] where seen.phase != .ended && workloads[seen.id] == nil {
+                for usage in seen.usage {
+                    granted[DeviceKey(node: node, device: usage.device), default: Granted()].add(
+                        usage.quota, for: seen.id.text)
+                }
             }
         }
         return granted
@@ -240,7 +283,8 @@ package struct ClusterState: Sendable {
                 devices: reports(of: entry).map { report in
                     DeviceState(
                         device: report.device, health: report.health, blocked: report.blocked,
-                        granted: (granted[report.device.id]?.bytes ?? .zero).adding(report.localGranted),
+                        granted: (granted[DeviceKey(node: entry.record.name, device: report.device.id)]?.bytes ?? .zero)
+                            .adding(report.localGranted),
                         driverUsed: report.sample?.memoryUsed)
                 })
         }
@@ -300,7 +344,7 @@ package struct ClusterState: Sendable {
         let granted = grantedByDevice()
         return nodes.values.sorted { $0.record.name < $1.record.name }.flatMap { entry in
             reports(of: entry).map { report in
-                let taken = granted[report.device.id]
+                let taken = granted[DeviceKey(node: entry.record.name, device: report.device.id)]
                 let state = DeviceState(
                     device: report.device, health: report.health,
                     granted: (taken?.bytes ?? .zero).adding(report.localGranted),
@@ -345,7 +389,7 @@ package struct ClusterState: Sendable {
         let verdicts = PlacementCycle(snapshot: snapshot(monotonic: monotonic)).verdicts(for: request)
         let summary =
             record.phase == .queued
-            ? PlacementCycle.summary(of: verdicts, for: request) : "\(record.phase.rawValue): \(record.message)"
+            ? PlacementCycle.summary(of: verdicts, for: request) : record.message
         return Explanation(
             workload: record.id, name: record.spec.name, phase: record.phase, revision: revision, summary: summary,
             devices: verdicts)

@@ -189,9 +189,13 @@ package actor Scheduler {
         return state.assignments(of: node)
     }
 
+    /// Nodes that something waits for.
+    package var polledNodes: Int { longPolls.count }
+
     private func finishLongPoll(node: String, number: UInt64) {
         guard let index = longPolls[node]?.firstIndex(where: { $0.number == number }) else { return }
         longPolls[node]?.remove(at: index).continuation.resume()
+        if longPolls[node]?.isEmpty == true { longPolls[node] = nil }
     }
 
     private func wake(_ nodes: Set<String>, after publish: () -> Void) {

@@ -1,4 +1,5 @@
 import Foundation
+import HCSHTTP
 import HCSStore
 import HCSSystem
 import Hummingbird
@@ -14,17 +15,25 @@ package struct SchedulerConfiguration: Sendable {
     package var stateDirectory: String
     /// Allows a listener that is not on loopback without TLS.
     package var insecure: Bool
+    /// A connection that asks nothing is closed after this.
+    package var idleSeconds: Int64
 
-    package init(host: String, port: Int, stateDirectory: String, insecure: Bool) {
+    package init(
+        host: String, port: Int, stateDirectory: String, insecure: Bool, idleSeconds: Int64 = ServerLimits.idleSeconds
+    ) {
         self.host = host
         self.port = port
         self.stateDirectory = stateDirectory
         self.insecure = insecure
+        self.idleSeconds = idleSeconds
     }
 }
 
 /// The scheduler process: store, state, HTTP and the clock that drives them.
 package struct SchedulerDaemon: Sendable {
+    /// A node holds two: its reports and its long poll.
+    private static let mostConnections = 16_384
+
     private let configuration: SchedulerConfiguration
     private let logger: Logger
 
@@ -49,8 +58,10 @@ package struct SchedulerDaemon: Sendable {
         let scheduler = try await Scheduler.open(store: store, clock: SystemClock(), logger: logger)
         let application = Application(
             router: APIRouter.build(scheduler: scheduler, tokens: tokens),
+            server: ServerLimits.http1(idleSeconds: configuration.idleSeconds),
             configuration: .init(
-                address: .hostname(configuration.host, port: configuration.port), serverName: "hcs-scheduler"),
+                address: .hostname(configuration.host, port: configuration.port), serverName: "hcs-scheduler",
+                availableConnectionsDelegate: ServerLimits.connections(Self.mostConnections)),
             onServerRunning: { channel in announce(channel.localAddress) },
             logger: logger)
         var group = ServiceGroupConfiguration(
@@ -78,14 +89,8 @@ package struct SchedulerDaemon: Sendable {
     }
 
     private func prepareStateDirectory() throws(SchedulerError) {
-        do {
-            try FileManager.default.createDirectory(
-                atPath: configuration.stateDirectory, withIntermediateDirectories: true,
-                attributes: [.posixPermissions: 0o700])
-        } catch {
-            throw SchedulerError(
-                .state,
-                "cannot create the state directory \(configuration.stateDirectory): \(error.localizedDescription)")
+        do { try OwnDirectory.make(configuration.stateDirectory) } catch {
+            throw SchedulerError(.state, "no state directory: \(error); choose another with --state-dir")
         }
     }
 }

@@ -32,6 +32,7 @@ extension SegmentFile {
         if hcs_load_u64(&map.pointee.total_limit) != .max {
             settle(&map.pointee.total_used, devices: 0..<HCS_SEGMENT_DEVICES)
         }
+        try checkGuard()
         return reaped
     }
 

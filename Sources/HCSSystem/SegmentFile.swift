@@ -1,3 +1,4 @@
+internal import CHCSGuard
 internal import CHCSSegment
 internal import CHCSSystem
 internal import Glibc
@@ -7,9 +8,8 @@ package import HCSModel
 ///
 /// The file belongs to the workload's user, who can write anything into it and can truncate it. So: what it says of its
 /// own layout is compared and never used; snapshots are read with pread(2), which a truncated file makes short instead of
-/// raising SIGBUS; and the mapping is touched only by `setLimit`, `setTotalLimit` and `reap`, right after the size was
-/// checked. What remains: a user who truncates the file in the microseconds between that check and the write raises
-/// SIGBUS in the agent. Only a file that the user does not own (or a memfd with seals) would close that.
+/// raising SIGBUS; and the mapping, which `setLimit`, `setTotalLimit` and `reap` touch, is guarded (CSources/guard): a
+/// page that is gone while it is touched becomes `.truncated`, never the end of the agent.
 ///
 /// One thread uses a segment at a time. POSIX locks belong to the process, and closing any descriptor of a file gives
 /// back all of the process's locks on it: so an agent must hold at most one `SegmentFile` for a path.
@@ -19,6 +19,7 @@ package struct SegmentFile: ~Copyable, @unchecked Sendable {
     let file: Descriptor
     let map: UnsafeMutablePointer<hcs_segment>
     private let identity: FileIdentity
+    private let guardNumber: Int32
 
     private struct FileIdentity: Equatable { var device: UInt64, inode: UInt64 }
 
@@ -26,7 +27,10 @@ package struct SegmentFile: ~Copyable, @unchecked Sendable {
     package static let deviceCapacity = Int(HCS_SEGMENT_DEVICES)
     package static let slotCapacity = Int(HCS_SEGMENT_SLOTS)
 
-    deinit { munmap(map, Self.size) }
+    deinit {
+        hcs_guard_remove(guardNumber)
+        munmap(map, Self.size)
+    }
 
     /// Makes the segment of a workload: `directory`/`workload`, owned by the workload's user, mode 0600 (`group`: 0660).
     /// The directory is made with mode 0711 if it is not there. Pages are reserved, so that a full /dev/shm is an error
@@ -105,6 +109,12 @@ package struct SegmentFile: ~Copyable, @unchecked Sendable {
         guard let address = mmap(nil, Self.size, PROT_READ | PROT_WRITE, MAP_SHARED, file.number, 0),
             address != MAP_FAILED
         else { throw .failed("map \(path)", errno: errno) }
+        let guardNumber = hcs_guard_add(address, Self.size)
+        guard guardNumber >= 0 else {
+            munmap(address, Self.size)
+            throw .failed("guard the mapping of \(path)", errno: -guardNumber)
+        }
+        self.guardNumber = guardNumber
         self.path = path
         self.map = address.bindMemory(to: hcs_segment.self, capacity: 1)
         self.identity = FileIdentity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))
@@ -132,8 +142,9 @@ package struct SegmentFile: ~Copyable, @unchecked Sendable {
                 found.id == device, found.vendor == vendor
             else { continue }
             hcs_store_u64(&entry.pointee.limit, limit.bytes)
-            return
+            return try checkGuard()
         }
+        try checkGuard()
         throw SystemError(.notFound, "could not set a limit in \(path): it has no \(vendor.rawValue) device \(device)")
     }
 
@@ -141,9 +152,11 @@ package struct SegmentFile: ~Copyable, @unchecked Sendable {
     package func setTotalLimit(_ limit: ByteCount) throws(SystemError) {
         try checkSize()
         guard hcs_load_u64(&map.pointee.total_limit) != .max, limit.bytes != .max else {
+            try checkGuard()
             throw SystemError(.unsupported, "could not set a total limit in \(path): it was made without one")
         }
         hcs_store_u64(&map.pointee.total_limit, limit.bytes)
+        try checkGuard()
     }
 
     /// What the segment says now. `.truncated` when its owner cut the file. Never raises SIGBUS. Words are copied by the
@@ -153,7 +166,16 @@ package struct SegmentFile: ~Copyable, @unchecked Sendable {
         return try SegmentImage(reading: file, path: path).snapshot()
     }
 
+    /// Throws when a page of the mapping was gone while it was touched, now or earlier: the mapping is no segment any more.
+    func checkGuard() throws(SystemError) {
+        guard hcs_guard_was_hit(guardNumber) == 0 else {
+            throw SystemError(
+                .truncated, "\(path) was cut short while it was in use: its owner changed it; stop the workload")
+        }
+    }
+
     func checkSize() throws(SystemError) {
+        try checkGuard()
         let status = try file.status(of: path)
         guard status.st_size == Self.size else {
             throw SystemError(

@@ -6,12 +6,14 @@ internal import Synchronization
 package final class WorkerThread: Sendable {
     private let handle: Mutex<pthread_t?>
 
-    /// Starts a thread; all signals are blocked on it, so that handlers run where the program expects them.
+    /// Starts a thread; signals are blocked on it, so that handlers run where the program expects them. Not those that the
+    /// thread itself causes: blocked, they would end the process past every handler.
     package init(name: String, _ body: @escaping @Sendable () -> Void) throws(SystemError) {
         let box = Unmanaged.passRetained(Body(name: String(name.prefix(15)), run: body))
         var all = sigset_t()
         var before = sigset_t()
         sigfillset(&all)
+        for own in [SIGBUS, SIGSEGV, SIGILL, SIGFPE, SIGTRAP, SIGABRT] { sigdelset(&all, own) }
         pthread_sigmask(SIG_BLOCK, &all, &before)
         defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
         var handle = pthread_t()

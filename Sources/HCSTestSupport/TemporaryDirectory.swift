@@ -1,29 +1,51 @@
 internal import Glibc
 
-/// A directory of a test's own, removed with all that is in it when the last reference goes.
+/// A directory of a test's own, removed with all that is in it when the last reference goes. Tests that are killed leave
+/// theirs; the next ones take them away.
 package final class TemporaryDirectory: Sendable {
     package let path: String
 
     package init(below parent: String = "/tmp") throws {
-        var template = Array("\(parent)/hcs-test-XXXXXX".utf8CString)
+        _ = Self.swept
+        var template = Array("\(parent)/\(Self.prefix)\(getpid())-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else { throw Failure(parent: parent, number: errno) }
         path = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 
     deinit { Self.removeTree(path) }
 
+    private static let prefix = "hcs-test-"
+
+    /// Once for each process: directories named after a process that is no more.
+    private static let swept: Void = {
+        for parent in ["/tmp", "/dev/shm"] {
+            for name in names(in: parent) where name.hasPrefix(prefix) {
+                let pid = name.dropFirst(prefix.count).prefix { $0 != "-" }
+                guard let pid = pid_t(pid), pid > 0, kill(pid, 0) != 0, errno == ESRCH else { continue }
+                removeTree("\(parent)/\(name)")
+            }
+        }
+    }()
+
     private static func removeTree(_ path: String) {
         // rmdir and unlink through remove(3); a symbolic link is removed, not followed.
         if remove(path) == 0 { return }
         var status = stat()
-        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR, let handle = opendir(path) else { return }
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { return }
+        for name in names(in: path) { removeTree("\(path)/\(name)") }
+        remove(path)
+    }
+
+    private static func names(in directory: String) -> [String] {
+        guard let handle = opendir(directory) else { return [] }
+        defer { closedir(handle) }
+        var names: [String] = []
         while let entry = readdir(handle) {
             guard let offset = MemoryLayout<dirent>.offset(of: \.d_name) else { break }
             let name = String(cString: UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self))
-            if name != ".", name != ".." { removeTree("\(path)/\(name)") }
+            if name != ".", name != ".." { names.append(name) }
         }
-        closedir(handle)
-        remove(path)
+        return names
     }
 
     package func file(_ name: String) -> String { "\(path)/\(name)" }

@@ -40,7 +40,7 @@ struct AgentOptions: ParsableArguments {
     var shim: String?
     @Option(help: ArgumentHelp("hcs-vendor-worker.", valueName: "file"))
     var worker: String?
-    @Option(help: ArgumentHelp("Who runs workloads when the agent is root.", valueName: "name"))
+    @Option(help: ArgumentHelp("Who runs workloads when the agent is root (hcs-workload).", valueName: "name"))
     var workloadUser: String?
     @Option(
         help: ArgumentHelp(

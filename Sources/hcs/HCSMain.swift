@@ -9,7 +9,7 @@ enum HCSMain {
         // A reader that goes away (`hcs workloads | head -1`) is no failure worth a signal in the middle of a table.
         signal(SIGPIPE, SIG_DFL)
         do {
-            var command = try HCSCommand.parseAsRoot()
+            var command = try HCSCommand.parseAsRoot(GlobalOptions.moved(Array(CommandLine.arguments.dropFirst())))
             if var asynchronous = command as? any AsyncParsableCommand {
                 try await asynchronous.run()
             } else {

@@ -110,7 +110,7 @@ final class SupervisedHost: Sendable {
 
     func reaches(
         _ phase: WorkloadObservation.Phase, _ number: Int, _ supervisor: WorkloadSupervisor, attempt: Int = 1,
-        within limit: Duration = .seconds(15)
+        within limit: Duration = .seconds(60)
     ) async -> WorkloadObservation? {
         var last: WorkloadObservation?
         _ = await eventually(within: limit, every: .milliseconds(20)) {
@@ -148,8 +148,8 @@ final class SupervisedHost: Sendable {
             _ = await eventually {
                 try? launcher.signal(SIGKILL, directory: path)
                 switch launcher.state(of: path) {
-                case .ended, .lost: return !shimLives(path)
-                case .starting, .running, .finishing: return false
+                case .ended, .lost, .absent: return !shimLives(path)
+                case .starting, .running, .finishing, .unknown: return false
                 }
             }
         }

@@ -99,6 +99,8 @@ import Testing
         #expect(
             status.reason?.contains("nit") == true && status.reason?.contains("(") == true, "\(status.reason ?? "")")
         #expect(await manager.devices.isEmpty)
+        let report = try #require(await manager.symbols().first?.report, "the library is there, and that is told")
+        #expect(report.library.hasPrefix(NativeArtifacts.simulatedLibraries) && report.missing.isEmpty)
         host.host.setLibraryFaults([], of: vendor)
         #expect(await eventually { await !manager.inventory().isEmpty }, "it is tried again")
         await manager.stop()

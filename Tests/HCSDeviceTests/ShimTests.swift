@@ -78,6 +78,47 @@ struct ShimTests {
         #expect(outcome.error == "the environment file env holds an entry that is not NAME=VALUE")
     }
 
+    @Test(arguments: [
+        ("absent", "is missing"), ("link", "cannot be opened"), ("fifo", "is not a regular file"),
+        ("directory", "is not a regular file"), ("large", "is larger than 1 MiB"),
+        ("many", "holds more than 8192 variables"),
+    ])
+    func `refuses an environment file that is none, is too large or leads elsewhere`(kind: String, why: String)
+        async throws
+    {
+        let path = directory.file("env")
+        try FileManager.default.moveItem(atPath: path, toPath: directory.file("other"))
+        switch kind {
+        case "link": symlink(directory.file("other"), path)
+        case "fifo": mkfifo(path, 0o600)
+        case "directory": mkdir(path, 0o700)
+        case "large":
+            try directory.write(
+                String(repeating: "A=\(String(repeating: "x", count: 1021))\0", count: 1025), toData: "env")
+        case "many": try directory.write(String(repeating: "A=1\0", count: 8193), toData: "env")
+        default: break
+        }
+        let outcome = try await run(["--", "true"])
+        #expect(outcome.code == nil && outcome.error == "the environment file env \(why)")
+    }
+
+    @Test func `a writer that is as fast as the reader keeps it from nothing`() async throws {
+        // Neither from the end of the command nor from ending what that left behind.
+        let script = "setsid dd if=/dev/zero bs=1M 2>&1 & setsid dd if=/dev/zero bs=1M >&2 & sleep 1; exit 5"
+        #expect(try await run(["--log-limit", "1000000", "--", "sh", "-c", script]).code == 5)
+        for name in ["stdout", "stdout.1", "stderr", "stderr.1"] {
+            let size = try FileManager.default.attributesOfItem(atPath: directory.file(name))[.size] as? Int
+            #expect(size.map { $0 <= 1_000_000 } == true, "\(name) has \(size ?? -1) bytes")
+        }
+    }
+
+    @Test func `a log that cannot be rotated stays within its limit`() async throws {
+        // A directory stands where the older half should go.
+        mkdir(directory.file("stdout.1"), 0o700)
+        #expect(try await run(["--log-limit", "1000", "--", "seq", "1", "20000"]).code == 0)
+        #expect(try read("stdout").utf8.count <= 1000)
+    }
+
     @Test func `keeps logs within their limit and rotates once`() async throws {
         #expect(try await run(["--log-limit", "1000", "--", "seq", "1", "20000"]).code == 0)
         #expect(try read("stdout.1").utf8.count == 1000)

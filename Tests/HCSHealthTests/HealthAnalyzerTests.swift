@@ -71,6 +71,8 @@ private let card = DeviceID("GPU-1")
                     sinceMilliseconds: start)
             ])
         #expect(try health(analyzer, at: start + 365 * 86_400_000).score == 0)
+        #expect(analyzer.record(HealthFixtures.fault(48, message: "")) == .counted([card]))
+        #expect(try health(analyzer).reasons.map(\.detail).contains("Xid 48"), "a driver that says no more than that")
     }
 
     @Test(arguments: [
@@ -99,6 +101,7 @@ private let card = DeviceID("GPU-1")
         #expect(try health(analyzer).score == 100)
         var simulated = HealthFixtures.analyzer([HealthFixtures.device("GPU-1", simulated: true)])
         #expect(simulated.record(HealthFixtures.fault(79, simulated: true)) == .counted([card]))
+        #expect(try health(simulated).reasons.map(\.detail) == ["Xid 79: message of 79 (simulated)"], "and says so")
     }
 
     @Test func `a record counts once`() throws {

@@ -38,11 +38,11 @@ enum HealthFixtures {
     static func fault(
         _ code: UInt32, pci: String? = "0000:3b:00.0", sequence: UInt64? = nil, at: Int64 = start,
         simulated: Bool = false,
-        family: String = "xid", vendor: Vendor = .nvidia
+        family: String = "xid", vendor: Vendor = .nvidia, message: String? = nil
     ) -> Fault {
         Fault(
             family: family, code: code, vendor: vendor, pci: pci.flatMap { PCIAddress($0) },
-            message: "message of \(code)",
+            message: message ?? "message of \(code)",
             sequence: sequence, atMilliseconds: at, simulated: simulated)
     }
 

@@ -24,6 +24,11 @@ import Testing
             xid.hard.codes == [
                 46, 48, 54, 62, 64, 74, 79, 95, 109, 110, 119, 120, 136, 140, 143, 151, 155, 156, 158, 167, 169,
             ])
+        // The table's SOFT codes; none of APP, INFO, DECODE or PASS-THROUGH lowers a score.
+        #expect(
+            Set(xid.soft.flatMap(\.codes)) == [
+                37, 38, 44, 45, 63, 66, 67, 92, 93, 94, 121, 157, 160, 161, 163, 164, 165, 168, 171, 172,
+            ])
         let sources =
             [policy.coverage.source, policy.unresponsive.source, xid.hard.source] + xid.soft.map(\.source)
             + policy.temperature.values.map(\.source) + policy.vendorHealth.values.map(\.source)

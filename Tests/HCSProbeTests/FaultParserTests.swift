@@ -138,10 +138,38 @@ import Testing
         #expect(!FaultParser.isMarkedSimulated(""))
     }
 
-    @Test func `a fault's message is one printable line of bounded length`() {
+    @Test(arguments: [
+        (
+            "NVRM: Xid (PCI:0000:3b:00): 79, pid=1234, name=python, GPU has fallen off the bus.",
+            "GPU has fallen off the bus"
+        ),
+        (
+            "NVRM: Xid (PCI:ffff:10:00): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus. [hcs simulated]",
+            "GPU has fallen off the bus"
+        ),
+        (
+            "NVRM: Xid (PCI:0000:3b:00): 31, pid=7, name=a, b, Ch 00000010, intr 10000000. MMU Fault",
+            "b, Ch 00000010, intr 10000000. MMU Fault"
+        ),
+        ("NVRM: Xid (PCI:0000:3b:00): 79", ""), ("NVRM: Xid (PCI:0000:3b:00): 79, pid=7, name=x", ""),
+        ("cambricon 0000:3b:00.0: CNRM: Xid [N/A]: 3, ECC error", "ECC error"),
+        ("hydcu 0000:33:00.0: ring timeout, XID:2", "ring timeout, XID:2"),
+        ("[ascend] [devdrv] [ERROR] [probe 1] <a:1:2> it failed", "[probe 1] <a:1:2> it failed"),
+    ])
+    func `a fault's message is what the driver says, without process, prefix and mark; its record is the whole line`(
+        text: String, message: String
+    ) {
+        let fault = FaultParser.fault(in: event(text), trustUserKmsg: false)
+        #expect(fault?.message == message)
+        #expect(fault?.record == text)
+    }
+
+    @Test func `a fault's message and record are one printable line of bounded length`() {
         let text = "NVRM: Xid (PCI:0000:3b:00): 79, a\nb\u{1b}[31m\u{202e}\(String(repeating: "y", count: 1000))"
-        let message = FaultParser.fault(in: event(text), trustUserKmsg: false)?.message ?? ""
-        #expect(message.hasPrefix("NVRM: Xid (PCI:0000:3b:00): 79, a b [31m y"))
-        #expect(message.unicodeScalars.count == 300)
+        let fault = FaultParser.fault(in: event(text), trustUserKmsg: false)
+        #expect(fault?.record.hasPrefix("NVRM: Xid (PCI:0000:3b:00): 79, a b [31m y") == true)
+        #expect(fault?.record.unicodeScalars.count == 300)
+        #expect(fault?.message.hasPrefix("a b [31m y") == true)
+        #expect(fault?.message.unicodeScalars.count == 120)
     }
 }

@@ -158,7 +158,7 @@ private func marker() -> String {
         await runner.stop()
         await collector.finished()
         await runner.stop()
-        #expect(ContinuousClock.now - start < .seconds(5))
+        #expect(ContinuousClock.now - start < .seconds(60))
     }
 
     @Test func `a reader that is too slow loses the newest events, and they are counted`() async throws {

@@ -17,12 +17,14 @@ import Testing
         func client(_ token: String?) -> HTTPAPIClient { HTTPAPIClient(endpoint: .url(url), token: token) }
     }
 
-    private func withServer(_ body: @escaping @Sendable (Server) async throws -> Void) async throws {
+    private func withServer(
+        idleSeconds: Int64 = 60, _ body: @escaping @Sendable (Server) async throws -> Void
+    ) async throws {
         let directory = FileManager.default.temporaryDirectory.appending(path: "hcs-http-\(UUID().uuidString)").path
         defer { try? FileManager.default.removeItem(atPath: directory) }
         let daemon = SchedulerDaemon(
             configuration: SchedulerConfiguration(
-                host: "127.0.0.1", port: 0, stateDirectory: directory, insecure: false),
+                host: "127.0.0.1", port: 0, stateDirectory: directory, insecure: false, idleSeconds: idleSeconds),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await daemon.run() }
@@ -31,7 +33,7 @@ import Testing
                     (try? String(contentsOfFile: "\(directory)/\(name)", encoding: .utf8))?.trimmingCharacters(
                         in: .newlines)
                 }
-                let deadline = ContinuousClock.now + .seconds(20)
+                let deadline = ContinuousClock.now + .seconds(60)
                 while ContinuousClock.now < deadline {
                     if let url = read("address"), let admin = read("admin.token"), let node = read("node.token") {
                         try await body(Server(url: url, admin: admin, node: node, directory: directory))
@@ -39,7 +41,7 @@ import Testing
                     }
                     try await Task.sleep(for: .milliseconds(20))
                 }
-                Issue.record("the scheduler did not start within 20 s")
+                Issue.record("the scheduler did not start within 60 s")
             }
             _ = try await group.next()
             group.cancelAll()
@@ -109,6 +111,33 @@ import Testing
                     == 400)
             let left = try await SchedulerClient(client).workloads(all: true)
             #expect(left.items.isEmpty)
+            await client.shutdown()
+        }
+    }
+
+    @Test func `a connection that asks nothing is closed, and a long poll is not`() async throws {
+        try await withServer(idleSeconds: 1) { server in
+            let port = try #require(URL(string: server.url)?.port)
+            let silent = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+            defer { close(silent) }
+            var address = sockaddr_in()
+            address.sin_family = sa_family_t(AF_INET)
+            address.sin_port = in_port_t(UInt16(port)).bigEndian
+            address.sin_addr.s_addr = UInt32(0x7f00_0001).bigEndian
+            let connected = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    connect(silent, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            #expect(connected == 0)
+            let client = server.client(server.node)
+            let revision = try await SchedulerClient(client).assignments(node: "n1", after: .zero, wait: 3).revision
+            #expect(revision == .zero)
+            var byte: UInt8 = 0
+            let closed = await eventually(within: .seconds(10)) {
+                recv(silent, &byte, 1, Int32(MSG_DONTWAIT)) == 0
+            }
+            #expect(closed)
             await client.shutdown()
         }
     }

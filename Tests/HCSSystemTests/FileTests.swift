@@ -27,6 +27,41 @@ import Testing
         #expect(throws: SystemError.self) { try AtomicFile.write("new", to: directory.file("absent/file")) }
     }
 
+    @Test func `a directory of our own is made with what is missing above it, with its exact mode`() throws {
+        try OwnDirectory.make(directory.file("a/b/c"), mode: 0o711)
+        try OwnDirectory.make(directory.file("a/b/c"), mode: 0o700)
+        for name in ["a", "a/b", "a/b/c"] { #expect(try mode(directory.file(name)) == 0o711) }
+        try directory.write("x", to: "file")
+        #expect(throws: SystemError.self) { try OwnDirectory.make(directory.file("file/below")) }
+        #expect(throws: SystemError.self) { try OwnDirectory.make(directory.file("file")) }
+    }
+
+    @Test func `where anybody may write, a directory that somebody else could have made is refused`() throws {
+        mkdir(directory.file("open"), 0o700)
+        chmod(directory.file("open"), 0o1777)
+        mkdir(directory.file("open/theirs"), 0o700)
+        chmod(directory.file("open/theirs"), 0o777)
+        for path in ["open/theirs", "open/theirs/hcs"] {
+            let error = #expect(throws: SystemError.self) { try OwnDirectory.make(directory.file(path)) }
+            #expect(error?.code == .permission && error?.message.contains("open/theirs lies where anybody") == true)
+        }
+        try OwnDirectory.make(directory.file("open/ours/hcs"))
+        try OwnDirectory.make(directory.file("open/ours/hcs"))
+        if geteuid() == 0 {
+            chown(directory.file("open/ours"), 65534, 65534)
+            #expect(throws: SystemError.self) { try OwnDirectory.make(directory.file("open/ours/hcs")) }
+            symlink("/etc", directory.file("open/link"))
+            lchown(directory.file("open/link"), 65534, 65534)
+            #expect(throws: SystemError.self) { try OwnDirectory.make(directory.file("open/link")) }
+        }
+    }
+
+    private func mode(_ path: String) throws -> UInt32 {
+        var status = stat()
+        try #require(stat(path, &status) == 0)
+        return status.st_mode & 0o7777
+    }
+
     @Test func `a file larger than the limit is refused, one of the limit is read`() throws {
         let path = try directory.write(String(repeating: "x", count: 100), to: "f")
         #expect(try SmallFile.read(path, limit: 100).count == 100)

@@ -3,6 +3,7 @@ import CHCSSystem
 import Glibc
 import HCSModel
 import HCSTestSupport
+import Synchronization
 import Testing
 
 @testable import HCSSystem
@@ -184,6 +185,31 @@ import Testing
         #expect(error?.code == .truncated)
         truncate(path, off_t(SegmentFile.size))
         #expect(try segment.snapshot().devices.isEmpty == false)
+    }
+
+    @Test func `an owner who cuts and grows the file all the time does not end the agent`() throws {
+        let segment = try make()
+        let stop = Atomic(false)
+        let path = self.path
+        // Its own thread: it never waits, and the pool has few.
+        let vandal = try WorkerThread(name: "vandal") {
+            while !stop.load(ordering: .acquiring) {
+                truncate(path, 0)
+                truncate(path, off_t(SegmentFile.size))
+            }
+        }
+        defer {
+            stop.store(true, ordering: .releasing)
+            vandal.join()
+        }
+        var refused = 0
+        for _ in 0..<200 {
+            do {
+                _ = try segment.reap()
+                try segment.setLimit(.zero, of: first.id, vendor: .nvidia)
+            } catch { refused += 1 }
+        }
+        #expect(refused > 0)
     }
 
     // MARK: Opening

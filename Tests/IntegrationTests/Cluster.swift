@@ -98,7 +98,7 @@ final class Cluster {
 
     /// Waits for a state of a workload; what it was last is in the failure.
     func wait(
-        for name: String, _ what: String, within limit: Duration = .seconds(20), _ condition: (WorkloadView) -> Bool
+        for name: String, _ what: String, within limit: Duration = .seconds(60), _ condition: (WorkloadView) -> Bool
     ) async throws -> WorkloadView {
         var last: WorkloadView?
         let reached = await eventually(within: limit, every: .milliseconds(50)) {

@@ -96,6 +96,22 @@ struct CommandLineTests {
         }
     }
 
+    @Test(
+        "global options may stand before the verb",
+        arguments: [
+            (["--scheduler", "http://a:1", "nodes"], ["nodes", "--scheduler", "http://a:1"]),
+            (
+                ["-o", "json", "--token-file=t", "submit", "--", "x", "-o"],
+                ["submit", "-o", "json", "--token-file=t", "--", "x", "-o"]
+            ),
+            (["nodes", "--output", "json"], ["nodes", "--output", "json"]), (["--help"], ["--help"]),
+            (["--scheduler", "x"], ["--scheduler", "x"]), (["--scheduler"], ["--scheduler"]), ([], []),
+            (["--scheduler", "x", "--help"], ["--scheduler", "x", "--help"]),
+        ] as [([String], [String])])
+    func globalOptions(given: [String], expected: [String]) throws {
+        #expect(GlobalOptions.moved(given) == expected)
+    }
+
     @Test("the scheduler is found by flag, then variable, then the local file, then the default")
     func scheduler() throws {
         func resolve(_ arguments: [String], _ environment: [String: String]) throws -> String {

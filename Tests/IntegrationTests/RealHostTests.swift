@@ -2,6 +2,7 @@ import Foundation
 import HCSAPI
 import HCSModel
 import HCSTestSupport
+import NativeArtifacts
 import Testing
 
 @Suite("A host as it is", .serialized)
@@ -39,6 +40,20 @@ struct RealHostTests {
         let shown = try await cluster.run("hcs", ["nodes"])
         #expect(shown.code == 0)
         #expect(shown.output.contains("host-a") && shown.output.contains("none"))
+    }
+
+    @Test(
+        "doctor tells libraries that are there and do not start from none at all",
+        .disabled(if: hasAccelerators, "skipped, because this machine has accelerators"))
+    func doctorOfFailingLibraries() async throws {
+        // Without a simulated host's state their drivers are not loaded.
+        let result = try await Programs.run(
+            "hcs", ["doctor"], environment: ["LD_LIBRARY_PATH": NativeArtifacts.simulatedLibraries])
+        #expect(result.code == 0, "\(result.error)")
+        let lines = result.output.split(separator: "\n").filter { $0.hasPrefix("  fails") }
+        #expect(lines.count == 4 && lines.allSatisfy { $0.contains(NativeArtifacts.simulatedLibraries) })
+        #expect(lines.first?.contains("nvmlInit_v2: Driver Not Loaded (9)") == true, "\(result.output)")
+        #expect(result.output.contains("is here and does not work") && !result.output.contains("none of the four"))
     }
 
     @Test(

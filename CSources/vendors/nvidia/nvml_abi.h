@@ -107,6 +107,8 @@ _Static_assert(sizeof(nvmlProcessInfo_t) == 24 && offsetof(nvmlProcessInfo_t, gp
     X(device_get_num_gpu_cores, nvmlDeviceGetNumGpuCores, nvmlReturn_t, (nvmlDevice_t, unsigned *cores))               \
     X(device_get_max_clock_info, nvmlDeviceGetMaxClockInfo, nvmlReturn_t,                                              \
       (nvmlDevice_t, unsigned type, unsigned *mhz))                                                                    \
+    X(device_get_remapped_rows, nvmlDeviceGetRemappedRows, nvmlReturn_t, /* Ampere and later */                        \
+      (nvmlDevice_t, unsigned *corrected, unsigned *uncorrected, unsigned *pending, unsigned *failed))                 \
     X(device_get_compute_running_processes_v3, nvmlDeviceGetComputeRunningProcesses_v3, nvmlReturn_t,                  \
       (nvmlDevice_t, unsigned *count, nvmlProcessInfo_t *))
 

@@ -45,11 +45,12 @@ package enum Doctor {
         guard FileManager.default.isExecutableFile(atPath: configuration.worker) else {
             return Vendor.allCases.map {
                 DoctorReport.VendorFinding(
-                    vendor: $0, detail: "not looked for: no vendor worker at \(configuration.worker) (--worker)")
+                    vendor: $0, result: .info,
+                    detail: "not looked for: no vendor worker at \(configuration.worker) (--worker)")
             }
         }
         let manager = Agent.deviceManager(configuration)
-        let devices = await manager.inventory()
+        let devices = await manager.settledInventory()
         let statuses = await manager.statuses
         let reports = await manager.symbols()
         await manager.stop()
@@ -57,16 +58,19 @@ package enum Doctor {
             let found = devices.filter { $0.vendor == status.vendor && $0.simulated == status.simulated }.count
             let mark = status.simulated ? " (simulated)" : ""
             let reason = ([status.reason].compactMap { $0 } + status.skippedDevices).joined(separator: "; ")
+            let works = status.state == .running
             guard let report = entry.report else {
+                // Absent is the usual case; one that hangs or crashes when it is opened is there.
                 return DoctorReport.VendorFinding(
-                    vendor: status.vendor, detail: (reason.isEmpty ? "no library" : reason) + mark)
+                    vendor: status.vendor, result: status.state == .absent ? .absent : .fails,
+                    detail: (reason.isEmpty ? "no library" : reason) + mark)
             }
-            var detail =
-                "\(report.library)\(mark), \(report.present) functions, \(found) device\(found == 1 ? "" : "s")"
+            var detail = "\(report.library)\(mark), \(report.present) functions"
+            if works { detail += ", \(found) device\(found == 1 ? "" : "s")" }
             if !reason.isEmpty { detail += "; \(reason)" }
             return DoctorReport.VendorFinding(
-                vendor: status.vendor, library: report.library, symbols: report.present, missingSymbols: report.missing,
-                devices: found, detail: detail)
+                vendor: status.vendor, result: works ? .ok : .fails, library: report.library, symbols: report.present,
+                missingSymbols: report.missing, devices: found, detail: detail)
         }
     }
 
@@ -74,12 +78,18 @@ package enum Doctor {
         let devices = vendors.reduce(0) { $0 + $1.devices }
         if devices > 0 { return "\(devices) device\(devices == 1 ? "" : "s") can be offered to the scheduler." }
         let functions = host.acceleratorFunctions.count
+        let failing = vendors.filter { $0.result == .fails }.map(\.vendor.displayName)
+        if !failing.isEmpty {
+            return
+                "The library of \(failing.joined(separator: ", ")) is here and does not work, for the reason above: most "
+                + "often its driver is not loaded. The agent runs, registers this host with zero devices, and tries again."
+        }
         if functions > 0 {
             return
                 "The PCI bus has \(functions) function\(functions == 1 ? "" : "s") of an accelerator maker, but no library answers for "
                 + "them: install the vendor's driver. The agent runs and registers this host with zero devices."
         }
-        if vendors.allSatisfy({ $0.library == nil }) {
+        if vendors.allSatisfy({ $0.result == .absent }) {
             return
                 "This machine has none of the four vendors: no NVIDIA, Ascend, Hygon or Cambricon library and no such device. "
                 + "That is no error: the agent runs and registers it with zero devices. To try HCS here, use --simulate."
@@ -92,13 +102,13 @@ package enum Doctor {
     private static func hostChecks(_ configuration: AgentConfiguration) -> [DoctorReport.Check] {
         [cgroups(), sharedMemory(configuration), user(configuration)]
             + [
-                ("preload library", configuration.interceptor, "--interceptor"), ("shim", configuration.shim, "--shim"),
-                ("vendor worker", configuration.worker, "--worker"),
-            ].map { name, path, flag in
+                ("preload library", configuration.interceptor, "--interceptor", "no workload can be started"),
+                ("shim", configuration.shim, "--shim", "no workload can be started"),
+                ("vendor worker", configuration.worker, "--worker", "no device can be found"),
+            ].map { name, path, flag, loss in
                 FileManager.default.isReadableFile(atPath: path)
                     ? DoctorReport.Check(name, .ok, path)
-                    : DoctorReport.Check(
-                        name, .missing, "not at \(path) (\(flag)): without it no workload can be started")
+                    : DoctorReport.Check(name, .missing, "not at \(path) (\(flag)): without it \(loss)")
             }
     }
 

@@ -3,7 +3,17 @@ package import HCSModel
 /// What this host offers the agent, as `hcs doctor` tells it.
 package struct DoctorReport: Hashable, Sendable, Codable {
     package struct VendorFinding: Hashable, Sendable, Codable {
+        package enum Result: String, Hashable, Sendable, Codable {
+            case ok
+            case absent = "none"
+            /// The library is there and does not start, hangs or crashes.
+            case fails
+            /// Not looked for.
+            case info
+        }
+
         package var vendor: Vendor
+        package var result: Result
         /// The library that was opened; nil = none.
         package var library: String?
         /// Functions found and the names of those that are missing.
@@ -14,10 +24,12 @@ package struct DoctorReport: Hashable, Sendable, Codable {
         package var detail: String
 
         package init(
-            vendor: Vendor, library: String? = nil, symbols: Int = 0, missingSymbols: [String] = [], devices: Int = 0,
+            vendor: Vendor, result: Result, library: String? = nil, symbols: Int = 0, missingSymbols: [String] = [],
+            devices: Int = 0,
             detail: String
         ) {
             self.vendor = vendor
+            self.result = result
             self.library = library
             self.symbols = symbols
             self.missingSymbols = missingSymbols
@@ -68,7 +80,7 @@ package struct DoctorReport: Hashable, Sendable, Codable {
         var lines = ["hcs-agent \(version) on \(host) (Linux \(kernel), \(architecture))", "", "Vendor libraries"]
         for vendor in vendors {
             lines.append(
-                "  \(pad(vendor.library == nil ? "none" : "ok", 9))\(pad(vendor.vendor.displayName, 15))\(vendor.detail)"
+                "  \(pad(vendor.result.rawValue, 9))\(pad(vendor.vendor.displayName, 15))\(vendor.detail)"
             )
             if !vendor.missingSymbols.isEmpty {
                 lines.append("           missing functions: \(vendor.missingSymbols.joined(separator: " "))")

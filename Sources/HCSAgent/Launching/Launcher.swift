@@ -51,6 +51,10 @@ package enum LaunchState: Hashable, Sendable {
     case ended(ExitStatus, atMilliseconds: Int64?)
     /// Nothing of it lives and nobody wrote how it ended.
     case lost
+    /// No sign that it was ever started: cut off in between, or its supervisor is still on its way.
+    case absent
+    /// Its files cannot be read now (no descriptor left, an input error): nothing is to be concluded.
+    case unknown
 }
 
 /// Starts workloads so that they outlive the agent, and finds them again by their directory. Calls block; they are made from
@@ -60,6 +64,12 @@ package protocol Launcher: Sendable {
     func start(_ launch: WorkloadLaunch) throws(AgentError)
 
     func state(of directory: String) -> LaunchState
+
+    /// Takes note of the supervisor processes that have ended. Called once per pass.
+    func reap()
+
+    /// Makes an `absent` launch one that can never come to life. False: it did meanwhile.
+    func revoke(directory: String) -> Bool
 
     /// Sends a signal to the program and its descendants. Nothing of it left is no error.
     func signal(_ number: Int32, directory: String) throws(AgentError)

@@ -46,19 +46,31 @@ package struct ShimLauncher: Launcher {
     }
 
     package func state(of directory: String) -> LaunchState {
-        children.reap()
+        do { return try read(directory) } catch { return .unknown }
+    }
+
+    private func read(_ directory: String) throws(SystemError) -> LaunchState {
         // The order matters: the shim writes `exit` before it ends, so a shim found dead has written all it ever will.
-        let shimLives = lives(directory, "shim") || children.contains(directory)
-        if let exit = Self.exit(of: directory) { return .ended(exit.status, atMilliseconds: exit.at) }
-        let child = Self.identity(directory, "child")
-        if let child, procfs.isAlive(pid: child.pid, startTime: child.startTime) { return .running(pid: child.pid) }
+        let shim = try Self.identity(directory, "shim")
+        let shimLives = lives(shim) || children.contains(directory)
+        if let exit = try Self.exit(of: directory) { return .ended(exit.status, atMilliseconds: exit.at) }
+        let child = try Self.identity(directory, "child")
+        if let child, lives(child) { return .running(pid: child.pid) }
         if shimLives { return child == nil ? .starting : .finishing }
-        if let exit = Self.exit(of: directory) { return .ended(exit.status, atMilliseconds: exit.at) }
-        return .lost
+        if let exit = try Self.exit(of: directory) { return .ended(exit.status, atMilliseconds: exit.at) }
+        return Self.hasShimFile(directory) ? .lost : .absent
+    }
+
+    package func reap() { children.reap() }
+
+    /// A shim writes its file before it reads the environment: one that has not written it yet finds no environment and ends.
+    package func revoke(directory: String) -> Bool {
+        guard unlink("\(directory)/env") == 0 || errno == ENOENT else { return false }
+        return !Self.hasShimFile(directory)
     }
 
     package func signal(_ number: Int32, directory: String) throws(AgentError) {
-        guard let child = Self.identity(directory, "child") else {
+        guard let child = try? Self.identity(directory, "child") else {
             // Not started yet: its shim would only forward SIGTERM, and there is nobody to forward it to.
             return
         }
@@ -70,7 +82,7 @@ package struct ShimLauncher: Launcher {
         }
         guard number == SIGKILL else { return }
         // Descendants that left the group are the shim's to end; without a shim they are ours.
-        guard !lives(directory, "shim") else { return }
+        guard !lives(try? Self.identity(directory, "shim")) else { return }
         for pid in (try? procfs.pids()) ?? [] where contains(pid, directory: directory) {
             guard let stat = try? procfs.stat(of: pid),
                 let process = try? ProcessHandle.open(pid: pid, startTime: stat.startTime)
@@ -86,7 +98,7 @@ package struct ShimLauncher: Launcher {
 
     /// The number of the attempt's process group and session; nil once it may have passed to a stranger.
     private func groupLeader(of directory: String) -> Int32? {
-        guard let child = Self.identity(directory, "child") else { return nil }
+        guard let child = try? Self.identity(directory, "child") else { return nil }
         // No process of that pid: then the number is free, or still the name of what is left of our group.
         guard let stat = try? procfs.stat(of: child.pid) else { return child.pid }
         return stat.startTime == child.startTime ? child.pid : nil
@@ -99,16 +111,26 @@ package struct ShimLauncher: Launcher {
         var startTime: UInt64
     }
 
-    private func lives(_ directory: String, _ name: String) -> Bool {
-        guard let identity = Self.identity(directory, name) else { return false }
+    private static func hasShimFile(_ directory: String) -> Bool { access("\(directory)/shim", F_OK) == 0 }
+
+    private func lives(_ identity: Identity?) -> Bool {
+        guard let identity else { return false }
         return procfs.isAlive(pid: identity.pid, startTime: identity.startTime)
+    }
+
+    /// nil when there is no such file.
+    private static func content(_ path: String, limit: Int) throws(SystemError) -> [UInt8]? {
+        do { return try SmallFile.read(path, limit: limit) } catch {
+            guard error.code == .notFound else { throw error }
+            return nil
+        }
     }
 
     /// `pid starttime`; nil when the file is not there or not of that form. A start time of 0 (not readable when written)
     /// names nobody for sure.
-    private static func identity(_ directory: String, _ name: String) -> Identity? {
-        guard let text = try? SmallFile.text("\(directory)/\(name)", limit: 256) else { return nil }
-        let words = text.split(whereSeparator: \.isWhitespace)
+    private static func identity(_ directory: String, _ name: String) throws(SystemError) -> Identity? {
+        guard let bytes = try content("\(directory)/\(name)", limit: 256) else { return nil }
+        let words = String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isWhitespace)
         guard words.count == 2, let pid = Int32(words[0]), pid > 1, let start = UInt64(words[1]), start > 0 else {
             return nil
         }
@@ -122,8 +144,8 @@ package struct ShimLauncher: Launcher {
         var at: Int64?
     }
 
-    private static func exit(of directory: String) -> (status: ExitStatus, at: Int64?)? {
-        guard let bytes = try? SmallFile.read("\(directory)/exit", limit: 64 << 10) else { return nil }
+    private static func exit(of directory: String) throws(SystemError) -> (status: ExitStatus, at: Int64?)? {
+        guard let bytes = try content("\(directory)/exit", limit: 64 << 10) else { return nil }
         guard let line = try? JSONDecoder().decode(ExitLine.self, from: Data(bytes)) else {
             return (ExitStatus(error: "the shim's record of its end is damaged"), nil)
         }
@@ -132,14 +154,20 @@ package struct ShimLauncher: Launcher {
 
     /// Children to reap. A shim's file may be some milliseconds late; until then the child itself says that it lives.
     private final class Children: Sendable {
-        private let all = Mutex<[(child: ChildProcess, directory: String)]>([])
+        private let all = Mutex<[String: ChildProcess]>([:])
 
-        func add(_ child: ChildProcess, _ directory: String) { all.withLock { $0.append((child, directory)) } }
+        func add(_ child: ChildProcess, _ directory: String) { all.withLock { $0[directory] = child } }
 
-        func reap() { all.withLock { list in list.removeAll { ((try? $0.child.poll()) ?? nil) != nil } } }
+        func reap() { all.withLock { all in all = all.filter { !Self.hasEnded($0.value) } } }
 
         func contains(_ directory: String) -> Bool {
-            all.withLock { list in list.contains { $0.directory == directory } }
+            all.withLock { all in
+                guard let child = all[directory] else { return false }
+                if Self.hasEnded(child) { all[directory] = nil }
+                return all[directory] != nil
+            }
         }
+
+        private static func hasEnded(_ child: ChildProcess) -> Bool { ((try? child.poll()) ?? nil) != nil }
     }
 }

@@ -37,15 +37,19 @@ package struct WorkloadRecord: Hashable, Sendable, Codable {
     package var devices: [Device]
     package var user: WorkloadUser?
     package var createdMilliseconds: Int64
+    /// The same moment by the monotonic clock of this boot: how long it runs must not depend on who sets the wall clock.
+    package var createdMonotonicMilliseconds: Int64?
 
     package init(
-        bootID: String, assignment: Assignment, devices: [Device], user: WorkloadUser?, createdMilliseconds: Int64
+        bootID: String, assignment: Assignment, devices: [Device], user: WorkloadUser?, createdMilliseconds: Int64,
+        createdMonotonicMilliseconds: Int64? = nil
     ) {
         self.bootID = bootID
         self.assignment = assignment
         self.devices = devices
         self.user = user
         self.createdMilliseconds = createdMilliseconds
+        self.createdMonotonicMilliseconds = createdMonotonicMilliseconds
     }
 
     package var key: AttemptKey { AttemptKey(id: assignment.id, attempt: assignment.attempt) }

@@ -32,7 +32,10 @@ package enum LocalAPI {
             try await answerLogs(request, context, logs)
         }
         return Application(
-            router: router, configuration: .init(address: .unixDomainSocket(path: socketPath), serverName: nil),
+            router: router, server: ServerLimits.http1(),
+            configuration: .init(
+                address: .unixDomainSocket(path: socketPath), serverName: nil,
+                availableConnectionsDelegate: ServerLimits.connections(mostConnections)),
             onServerRunning: { _ in
                 if chmod(socketPath, 0o660) != 0 { logger.error("the mode of \(socketPath) is not set") }
                 await running()
@@ -48,6 +51,7 @@ package enum LocalAPI {
         try await service(socketPath: socketPath, logger: logger, status: status, logs: logs, running: running).run()
     }
 
+    private static let mostConnections = 128
     /// Bytes of a log's end when the request names no number.
     static let defaultTail = 64 << 10
 

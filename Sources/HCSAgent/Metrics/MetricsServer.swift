@@ -1,10 +1,14 @@
 import HCSAPI
+import HCSHTTP
 import Hummingbird
 import Logging
 import ServiceLifecycle
 
 /// `/metrics` on the loopback address. A port that is taken is told and costs nothing but the metrics.
 struct MetricsServer: Service {
+    /// Anybody on the host may connect: they must not take the descriptors that workloads are watched with.
+    private static let mostConnections = 32
+
     let port: Int
     let status: @Sendable () async -> AgentStatus
     let logger: Logger
@@ -20,7 +24,10 @@ struct MetricsServer: Service {
         quiet.logLevel = .warning
         do {
             try await Application(
-                router: router, configuration: .init(address: .hostname("127.0.0.1", port: port), serverName: nil),
+                router: router, server: ServerLimits.http1(idleSeconds: 10),
+                configuration: .init(
+                    address: .hostname("127.0.0.1", port: port), serverName: nil,
+                    availableConnectionsDelegate: ServerLimits.connections(Self.mostConnections)),
                 logger: quiet
             ).run()
         } catch {

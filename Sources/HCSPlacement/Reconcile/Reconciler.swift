@@ -25,7 +25,7 @@ package enum Reconciler {
     }
 
     /// A workload that failed this long before its device was known to be faulty is counted as that fault's victim.
-    package static let victimWindowMilliseconds: Int64 = 30_000
+    package static let victimWindowMilliseconds: UInt64 = 30_000
     package static let firstBackoffMilliseconds: Int64 = 1_000
     package static let longestBackoffMilliseconds: Int64 = 300_000
 
@@ -99,6 +99,12 @@ package enum Reconciler {
         return min(firstBackoffMilliseconds << Int64(doublings), longestBackoffMilliseconds)
     }
 
+    /// Whether its back-off is over. A wall clock that was set back must not make it wait longer than the longest.
+    package static func isDue(_ record: WorkloadRecord, now: Int64) -> Bool {
+        guard let due = record.notBeforeMilliseconds else { return true }
+        return due <= now || due - now > longestBackoffMilliseconds
+    }
+
     private static func queued(_ old: WorkloadRecord, at now: Int64) -> WorkloadRecord {
         var record = old
         record.phase = .queued
@@ -116,7 +122,7 @@ package enum Reconciler {
         var record = old
         let isVictim =
             record.phase == .failed && !record.deleteRequested
-            && now - record.updatedMilliseconds <= victimWindowMilliseconds
+            && (now - record.updatedMilliseconds).magnitude <= victimWindowMilliseconds
         guard record.phase == .assigned || record.phase == .running || isVictim,
             record.grants.contains(where: { $0.device == device })
         else { return record }
@@ -148,9 +154,10 @@ package enum Reconciler {
         record.grants = [placement.grant]
         record.notBeforeMilliseconds = nil
         record.exit = nil
+        let wait = record.previous.map { "; waits until attempt \($0.attempt) on \($0.node) has ended" } ?? ""
         record.note(
             isMove ? .moved : .placed,
-            "placed on \(placement.node), device \(placement.grant.device), quota \(placement.grant.quota)",
+            "placed on \(placement.node), device \(placement.grant.device), quota \(placement.grant.quota)\(wait)",
             device: placement.grant.device, at: now)
         return record
     }
@@ -163,6 +170,10 @@ package enum Reconciler {
         if record.phase == .queued {
             record.phase = .deleted
             record.note(.deleted, "deleted while it was queued", at: now)
+        } else if record.phase == .assigned, record.previous != nil {
+            // Never handed out, and its node may be the one that lives: there is nothing to wait for.
+            record.phase = .deleted
+            record.note(.deleted, "deleted before it was started", at: now)
         } else if record.phase != .stopping {
             record.phase = .stopping
             record.note(.stopping, "asked to stop", at: now)

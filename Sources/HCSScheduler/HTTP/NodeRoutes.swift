@@ -24,8 +24,12 @@ struct NodeRoutes {
         router.get(RouterPath(Routes.assignments("{name}"))) { request, context in
             let after = try request.number("after", default: 0, in: 0...Int.max)
             let wait = try request.number("wait", default: 0, in: 0...APILimits.longPollSeconds)
+            let name = try context.parameters.require("name")
+            guard NodeName.isValid(name) else {
+                throw APIProblem.badRequest("node name '\(name.prefix(80))' \(NodeName.rule)")
+            }
             let set = await scheduler.assignments(
-                node: try context.parameters.require("name"), after: Revision(UInt64(after)), wait: .seconds(wait))
+                node: name, after: Revision(UInt64(after)), wait: .seconds(wait))
             return try jsonResponse(set)
         }
     }

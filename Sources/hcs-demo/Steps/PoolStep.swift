@@ -24,11 +24,11 @@ struct PoolStep {
         demo.screen.line()
         demo.promise("1", "2 NVIDIA, 2 Ascend, 1 Hygon and 1 Cambricon device", text, counts == expected)
         let complete = simulated.filter {
-            !$0.device.model.isEmpty && $0.device.memory.bytes > 0 && $0.device.pci != nil
+            !$0.device.model.isEmpty && $0.device.memory.bytes > 0 && $0.device.pci != nil && $0.device.numaNode != nil
                 && $0.device.fingerprint.tflops[.fp16] != nil && $0.device.fingerprint.tflops[.fp32] != nil
         }
         demo.promise(
-            "1", "each with model, UUID, VRAM, FP16 and FP32 TFLOPS, PCI address, health",
+            "1", "each with model, UUID, VRAM, FP16 and FP32 TFLOPS, PCI address, NUMA node, health",
             "\(complete.count) of \(simulated.count) complete", complete.count == simulated.count)
         let real = devices.filter { !$0.device.simulated }
         demo.screen.note(

@@ -6,18 +6,10 @@ import HCSSystem
 package final class NVMLBackend: VendorBackend {
     private var library: DynamicLibrary?
     private var table = hcs_nvml_table()
-    private var remappedRows: RemappedRows?
     private var started = false
     /// Identity by index at the last inventory: a lost GPU does not tell its UUID any more.
     private var known: [UInt32: DeviceID] = [:]
     package private(set) var symbols = SymbolReport(library: HCS_NVML_LIBRARY, present: 0, missing: [])
-
-    /// nvmlDeviceGetRemappedRows (Ampere and later): corrected, uncorrected, pending, failed.
-    private typealias RemappedRows =
-        @convention(c) (
-            nvmlDevice_t, UnsafeMutablePointer<UInt32>, UnsafeMutablePointer<UInt32>, UnsafeMutablePointer<UInt32>,
-            UnsafeMutablePointer<UInt32>
-        ) -> nvmlReturn_t
 
     /// nvidia-smi's own order, then Debian, containers with the driver's root mounted, and WSL. Never
     /// `libnvidia-ml.so`: that is the stub of the development package.
@@ -42,7 +34,6 @@ package final class NVMLBackend: VendorBackend {
             "nvmlInit_v2", "nvmlDeviceGetCount_v2", "nvmlDeviceGetHandleByIndex_v2", "nvmlDeviceGetUUID",
         ])
         self.table = table
-        remappedRows = library.symbol("nvmlDeviceGetRemappedRows").map { unsafeBitCast($0, to: RemappedRows.self) }
         self.library = consume library
         let result = table.init_v2?() ?? NVML_ERROR_FUNCTION_NOT_FOUND
         guard result == NVML_SUCCESS else { throw failure(.initFailed, "nvmlInit_v2", result) }
@@ -90,7 +81,6 @@ package final class NVMLBackend: VendorBackend {
         started = false
         known = [:]
         table = hcs_nvml_table()
-        remappedRows = nil
         library = nil
     }
 }
@@ -144,7 +134,9 @@ extension NVMLBackend {
     /// (replace the card), a pending one for "reset me" (NVIDIA GPU memory error management, row remapping).
     private func rowHealth(_ handle: nvmlDevice_t) -> DeviceSample.VendorHealth? {
         var corrected: UInt32 = 0, uncorrected: UInt32 = 0, pending: UInt32 = 0, failed: UInt32 = 0
-        guard remappedRows?(handle, &corrected, &uncorrected, &pending, &failed) == NVML_SUCCESS else { return nil }
+        guard
+            table.device_get_remapped_rows?(handle, &corrected, &uncorrected, &pending, &failed) == NVML_SUCCESS
+        else { return nil }
         return failed != 0 ? .critical : pending != 0 ? .warning : .good
     }
 
