@@ -85,7 +85,7 @@ var targets: [Target] = [
         ["HCSDevice", "HCSModel", "HCSSystem", "HCSSimulation", "CHCSSimulation", "NativeArtifacts", "hcs-vendor-worker"]
     ),
     tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem"]),
-    tests("InterceptorTests", ["NativeArtifacts"], exclude: ["native"]),
+    tests("InterceptorTests", ["NativeArtifacts"], exclude: ["native", "stress"]),
     tests("TidyTests", []),
 ]
 
