@@ -48,6 +48,7 @@ static const struct symbol symbols[HCS_INDEX_COUNT] = {
 #undef HCS_QUERY
 
 void *hcs_reals[HCS_INDEX_COUNT];
+static uint8_t absent[HCS_INDEX_COUNT]; /* 1: the library that was asked lacks it */
 
 /* --- ELF lookup in a loaded object ---------------------------------------------------------------------------------- */
 
@@ -278,19 +279,21 @@ void *hcs_real_slow(enum hcs_index index, const void *caller) {
 
 void *hcs_query(enum hcs_index index, const void *near) {
     void *known = __atomic_load_n(&hcs_reals[index], __ATOMIC_ACQUIRE);
-    if (HCS_LIKELY(known))
+    if (HCS_LIKELY(known) || __atomic_load_n(&absent[index], __ATOMIC_RELAXED))
         return known;
     int saved = errno;
     void *found = near ? search_loaded(symbols[index].name, near, 0) : NULL;
     if (found)
         remember((int)index, found);
     errno = saved;
-    return found ? found : hcs_real_slow(index, NULL);
+    if (!found && !(found = hcs_real_slow(index, NULL)) && near)
+        __atomic_store_n(&absent[index], 1, __ATOMIC_RELAXED);
+    return found;
 }
 
 void *hcs_query_in(enum hcs_index index, const char *soname) {
     void *known = __atomic_load_n(&hcs_reals[index], __ATOMIC_ACQUIRE);
-    if (known)
+    if (HCS_LIKELY(known) || __atomic_load_n(&absent[index], __ATOMIC_RELAXED))
         return known;
     int saved = errno;
     ensure_prepared();
@@ -301,7 +304,60 @@ void *hcs_query_in(enum hcs_index index, const char *soname) {
     if (found)
         remember((int)index, found);
     errno = saved;
-    return found ? found : hcs_real_slow(index, NULL);
+    if (!found && !(found = hcs_real_slow(index, NULL)) && handle)
+        __atomic_store_n(&absent[index], 1, __ATOMIC_RELAXED);
+    return found;
+}
+
+/* --- pointers that a driver's own look-up gave ---------------------------------------------------------------------------- */
+
+/* The hook of `name` with `suffix`, if `found` is that function as the library that holds `found` exports it. */
+static void *hook_if_same(const char *name, const char *suffix, void *found, int exact) {
+    char full[128];
+    size_t length = strlen(name), more = strlen(suffix);
+    if (length + more >= sizeof full)
+        return NULL;
+    memcpy(full, name, length);
+    memcpy(full + length, suffix, more + 1);
+    int index = index_of(full);
+    if (index < 0 || !symbols[index].hook)
+        return NULL;
+    if (found == symbols[index].hook)
+        return found;
+    void *exported = search_loaded(full, found, 0);
+    if (exact ? exported != found : exported == NULL)
+        return NULL;
+    if (!hcs_real_slow((enum hcs_index)index, NULL))
+        remember(index, found);
+    return symbols[index].hook;
+}
+
+static int is_exported(void *found) {
+    Dl_info info;
+    return dladdr(found, &info) && info.dli_sname && info.dli_saddr == found;
+}
+
+/* By pointer, so that a newer revision that we do not know is never answered with a hook of an older one. Only a function
+ * that the library exports under no name at all is taken for the revision that its base name has. */
+void *hcs_door(const char *name, void *found, int per_thread_stream) {
+    static const char *const suffixes[] = {"", "_v2", "_v3", "_ptsz", "_v2_ptsz"};
+    static const char *const per_thread[] = {"_ptsz", "_v2_ptsz", "", "_v2", "_v3"};
+    const char *const *order = per_thread_stream ? per_thread : suffixes;
+    if (!name || !found || hcs_mode() == HCS_MODE_OFF)
+        return found;
+    int saved = errno;
+    void *hook = NULL;
+    ensure_prepared();
+    for (int i = 0; !hook && i < 5; i++)
+        hook = hook_if_same(name, order[i], found, 1);
+    if (!hook && !is_exported(found)) {
+        static const char *const likely[] = {"_v2", ""};
+        hook = per_thread_stream ? hook_if_same(name, "_ptsz", found, 0) : NULL;
+        for (int i = 0; !hook && i < 2; i++)
+            hook = hook_if_same(name, likely[i], found, 0);
+    }
+    errno = saved;
+    return hook ? hook : found;
 }
 
 /* --- dlsym, dlvsym ----------------------------------------------------------------------------------------------------- */

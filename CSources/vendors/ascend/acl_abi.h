@@ -143,4 +143,21 @@ int rtMemGetInfo(size_t *free_bytes, size_t *total_bytes);
 int rtMemGetInfoEx(uint32_t memory, size_t *free_bytes, size_t *total_bytes); /* enum hcs_acl_memory */
 int rtGetDevice(int32_t *ordinal);
 
+/* libdcmi.so: only what is answered with the quota, the head of each structure, in MB; the rest is in dcmi_abi.h. */
+#define HCS_DCMI_NOT_SUPPORTED (-8255)
+struct hcs_dcmi_hbm {
+    uint64_t size;
+    uint32_t megahertz;
+    uint64_t usage;
+};
+struct hcs_dcmi_memory {
+    uint64_t size;
+    uint64_t available;
+};
+int dcmi_get_device_hbm_info(int card, int device, struct hcs_dcmi_hbm *info);
+int dcmi_get_hbm_info(int card, int device, struct hcs_dcmi_hbm *info); /* older name */
+int dcmiv2_get_device_hbm_info(int device, struct hcs_dcmi_hbm *info);
+int dcmi_get_device_memory_info_v3(int card, int device, struct hcs_dcmi_memory *info);
+int dcmi_get_device_logic_id(int *logic, int card, int device);
+
 #endif

@@ -79,4 +79,20 @@ int cnMemImportFromShareableHandle(uint64_t *handle, void *os_handle, int type);
 int cnCtxGetDevice(int *device);
 int cnGetExportFunction(const char *symbol, const void **function);
 
+/* libcndev.so: only what is answered with the quota, the head of each structure, in MB; the rest is in cndev_abi.h. The
+ * device is a handle since 2024 and an index before. */
+#define HCS_CNDEV_NOT_SUPPORTED 10
+struct hcs_cndev_memory {
+    int64_t total;
+    int64_t used;
+};
+struct hcs_cndev_memory_v1 {
+    int32_t version;
+    int64_t total;
+    int64_t used;
+};
+int cndevGetMemoryUsageV2(struct hcs_cndev_memory *info, int32_t device);
+int cndevGetMemoryUsage(struct hcs_cndev_memory_v1 *info, int32_t device);
+int cndevGetDeviceHandleByIndex(int index, int32_t *device);
+
 #endif

@@ -139,4 +139,11 @@ int hipGetProcAddress(const char *symbol, void **function, int version, uint64_t
 int hipMemGetInfo(size_t *free_bytes, size_t *total_bytes);
 const char *hipGetErrorString(int status);
 
+/* librocm_smi64.so: only what is answered with the quota; the rest is in rsmi_abi.h. */
+#define HCS_RSMI_VRAM 0u
+#define HCS_RSMI_NOT_SUPPORTED 2
+int rsmi_dev_memory_total_get(uint32_t index, uint32_t type, uint64_t *bytes);
+int rsmi_dev_memory_usage_get(uint32_t index, uint32_t type, uint64_t *bytes);
+int rsmi_dev_unique_id_get(uint32_t index, uint64_t *id);
+
 #endif

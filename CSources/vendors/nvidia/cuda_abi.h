@@ -279,5 +279,8 @@ struct hcs_nvml_memory_v2 {
     uint64_t free;
     uint64_t used;
 };
+int nvmlDeviceGetMemoryInfo(void *device, struct hcs_nvml_memory *memory);
+int nvmlDeviceGetMemoryInfo_v2(void *device, struct hcs_nvml_memory_v2 *memory);
+int nvmlDeviceGetUUID(void *device, char *uuid, unsigned capacity);
 
 #endif
