@@ -68,17 +68,17 @@ static int have_cell(void) {
     if (__atomic_load_n(&owner, __ATOMIC_ACQUIRE) == pid)
         return 1;
     pthread_mutex_lock(&claiming);
+    take_mutex(); /* nobody may see a cell locked that still has its last owner's bytes */
     for (uint32_t i = 1; owner != pid && i < CELLS; i++) {
         if (lock_cell(F_SETLK, F_WRLCK, i, NULL) < 0)
             continue;
-        take_mutex();
         own_cell = i;
         memset(&world->cells[i], 0, sizeof world->cells[i]);
         if (world->cells_end <= i)
             world->cells_end = i + 1;
-        pthread_mutex_unlock(&world->mutex);
         __atomic_store_n(&owner, pid, __ATOMIC_RELEASE);
     }
+    pthread_mutex_unlock(&world->mutex);
     pthread_mutex_unlock(&claiming);
     return owner == pid;
 }

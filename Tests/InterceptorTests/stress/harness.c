@@ -30,7 +30,7 @@
 #define SECOND UINT64_C(1000000000)
 #define BACK_WITHIN SECOND  /* bytes of the dead: the promise */
 #define STALL SECOND        /* a survivor's longest step */
-#define AGENT_INTERVAL (SECOND / 4)
+#define AGENT_INTERVAL (SECOND / 10)
 
 enum { PASSED = 0, FAILED = 1, SKIPPED = 2 };
 
@@ -369,7 +369,7 @@ static int rounds(int processes, int threads, int count, const char *quota, uint
     for (int i = 0; i < processes; i++)
         children[i] = start(quota, "race %d %d %d", threads, count, i);
     for (int round = 0; round < count; round++) {
-        uint32_t kind = world->round_kind = (uint32_t)round % 4;
+        uint32_t kind = world->round_kind = (uint32_t)round % 5;
         pthread_barrier_wait(&world->barrier);
         pthread_barrier_wait(&world->barrier);
         TRY(check_round(kind, processes * threads, limit, total));
@@ -491,6 +491,10 @@ static int slot_of(pid_t pid) {
     return -1;
 }
 
+static uint64_t held_by(int slot) {
+    return hcs_slot_used(&segment->slots[slot], 0) + hcs_slot_used(&segment->slots[slot], 1);
+}
+
 static void reap_when_due(struct storm *s) {
     if (s->reaper != AGENT || now_ns() - s->last_reap < AGENT_INTERVAL)
         return;
@@ -501,16 +505,15 @@ static void reap_when_due(struct storm *s) {
 static int kill_one(struct storm *s, int i) {
     int slot = slot_of(s->workers_pid[i]);
     uint64_t generation = slot < 0 ? 0 : hcs_load_u64(&segment->slots[slot].generation);
+    uint64_t held = slot < 0 ? 0 : held_by(slot);
     kill(s->workers_pid[i], SIGKILL);
     finish(s->pids[i]);
-    uint64_t died = now_ns(), held = 0;
+    uint64_t died = now_ns();
     s->kills++;
+    s->with_memory += held > 0;
     if (slot < 0)
         return PASSED;
     struct hcs_segment_slot *dead = &segment->slots[slot];
-    for (uint32_t d = 0; d < DEVICES; d++)
-        held += hcs_slot_used(dead, d);
-    s->with_memory += held > 0;
     while (hcs_load_u64(&dead->generation) == generation &&
            (hcs_slot_used(dead, 0) | hcs_slot_used(dead, 1) || hcs_load_u32(&dead->state) != HCS_SLOT_FREE)) {
         if (now_ns() - died > 5 * BACK_WITHIN)
@@ -585,7 +588,7 @@ static int kill_storm(struct storm *s, int count) {
         int victim = s->survivors + (int)(rand_r(&state) % (unsigned)(s->workers - s->survivors));
         if (rand_r(&state) % 10 != 0) /* one in ten may die while it starts */
             TRY(wait_until_running(s, victim));
-        usleep(rand_r(&state) % 1500);
+        usleep(rand_r(&state) % 4000);
         TRY(kill_one(s, victim));
         TRY(spawn_worker(s, victim));
         reap_when_due(s);
@@ -625,7 +628,7 @@ static int kills_survivors_reap(void) {
     make_segment(1 * MIB, 3 * MIB / 2);
     expect_limits(1 * MIB, 3 * MIB / 2);
     world->keep_full = 1;
-    return kill_storm(&s, small ? 50 : 400);
+    return kill_storm(&s, small ? 50 : 500);
 }
 
 static int kills_agent_reaps(void) {
@@ -633,7 +636,7 @@ static int kills_agent_reaps(void) {
     fresh_world(1);
     make_segment(UINT64_C(4) << 30, UINT64_C(8) << 30);
     expect_limits(UINT64_C(4) << 30, UINT64_C(8) << 30);
-    return kill_storm(&s, small ? 30 : 300);
+    return kill_storm(&s, small ? 30 : 200);
 }
 
 static int kills_standalone(void) {
@@ -793,8 +796,6 @@ static int storms_of_processes_standalone(void) {
 }
 
 /* --- stopped peers ------------------------------------------------------------------------------------------------------------- */
-
-static uint64_t held_by(int slot) { return hcs_slot_used(&segment->slots[slot], 0) + hcs_slot_used(&segment->slots[slot], 1); }
 
 /* Half of the processes are stopped at random instants, in hooks too: the others go on, nobody takes the stopped for dead. */
 static int stopped_peers(void) {
