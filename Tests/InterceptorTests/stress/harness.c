@@ -714,7 +714,10 @@ static int kill_after(uint64_t steps, int *ret_over) {
 /* The dead one held 3 KiB and was about to take, or to give back, 5. */
 static int check_after_kill(uint64_t steps, uint64_t *residues) {
     TRY(counters_never_below());
-    reap_as_agent();
+    if (steps % 2 == 0)
+        reap_as_agent();
+    else if (finish(start(NULL, "ask 1048576")) != 3) /* 1 GiB: a process about to be denied reaps */
+        FAIL("the asking process was not denied");
     uint64_t left = hcs_load_u64(&segment->devices[0].used), total = hcs_load_u64(&segment->total_used);
     if (sum_of_slots(0, DEVICES) != 0 || (left != 0 && left != 5 * KIB) || (total != 0 && total != 5 * KIB))
         FAIL("killed after %llu instructions: reaped, the device counts %llu, the total %llu", (unsigned long long)steps,
@@ -744,6 +747,27 @@ static int kill_at_every_instruction(void) {
 
 /* --- storms of new processes ------------------------------------------------------------------------------------------------- */
 
+/* While the roots of the storm stand still, holding 13 KiB each, and their daemons end. */
+static int settle_among_living(const char *quota) {
+    uint64_t until = now_ns() + 10 * SECOND;
+    int status;
+    do {
+        while (waitpid(-1, &status, WNOHANG) > 0)
+            ;
+        TRY(counters_never_below());
+        if (quota && (status = finish(start(quota, "ask 8388608"))) != 3) /* 8 GiB: denied, after all was tried */
+            FAIL("the asking process ended with %d", status);
+        if (!quota) {
+            reap_as_agent();
+            settle_as_agent();
+        }
+        status = truth_of(0) + truth_of(1) == 4 * 13 * KIB ? ledger_equals_truth() : FAILED;
+    } while (status != PASSED && now_ns() < until && usleep(20000) == 0);
+    if (status != PASSED && truth_of(0) + truth_of(1) != 4 * 13 * KIB)
+        FAIL("the roots hold 4 x 13 KiB, the driver %llu bytes", (unsigned long long)(truth_of(0) + truth_of(1)));
+    return status;
+}
+
 static int process_storm(const char *quota, int steps) {
     pid_t children[4];
     prctl(PR_SET_CHILD_SUBREAPER, 1); /* daemons become ours */
@@ -752,34 +776,37 @@ static int process_storm(const char *quota, int steps) {
     if (quota)
         TRY(open_standalone());
     for (int i = 0; i < 4; i++) {
+        int status;
+        EXPECT(waitpid(children[i], &status, WUNTRACED) == children[i]);
+        if (!WIFSTOPPED(status))
+            FAIL("storm %d ended with status %x", i, status);
+    }
+    TRY(settle_among_living(quota));
+    for (int i = 0; i < 4; i++) {
+        kill(children[i], SIGCONT);
         int status = finish(children[i]);
         if (status != 0)
             FAIL("storm %d ended with %d", i, status);
     }
-    while (waitpid(-1, NULL, 0) > 0 || errno == EINTR)
-        ;
     TRY(no_client_failed());
-    if (!quota) {
-        TRY(counters_never_below());
-        reap_as_agent();
-        settle_as_agent();
-    } else {
+    if (quota) {
         /* The last of a job removes its file; one that was killed leaves it to the next job's sweep. */
         char path[256];
         snprintf(path, sizeof path, "/dev/shm/hcs-%u-%s", (unsigned)geteuid(), job);
         int status = finish(start(quota, "ask 4"));
         if (status != 0 || access(path, F_OK) == 0)
             FAIL("a new process of the job ended with %d, its file %s", status, access(path, F_OK) == 0 ? "stays" : "went");
-        NOTE("4 x %d steps, %llu grants", steps, (unsigned long long)world->granted);
-        return PASSED;
+    } else {
+        reap_as_agent();
+        settle_as_agent();
+        TRY(ledger_equals_truth());
+        for (uint32_t i = 0; i < HCS_SEGMENT_SLOTS; i++)
+            if (segment->slots[i].state != HCS_SLOT_FREE)
+                FAIL("everybody is gone, slot %u is taken", i);
     }
     for (int d = 0; d < DEVICES; d++)
         if (truth_of(d) != 0)
             FAIL("everybody is gone, the driver holds %llu", (unsigned long long)truth_of(d));
-    TRY(ledger_equals_truth());
-    for (uint32_t i = 0; i < HCS_SEGMENT_SLOTS; i++)
-        if (segment->slots[i].state != HCS_SLOT_FREE)
-            FAIL("everybody is gone, slot %u is taken", i);
     NOTE("4 x %d steps, %llu grants", steps, (unsigned long long)world->granted);
     return PASSED;
 }
