@@ -182,6 +182,8 @@ int cudaMemPoolCreate(void **pool, const struct hcs_cu_pool *properties);
 int cudaMemPoolDestroy(void *pool);
 int cudaDeviceGetDefaultMemPool(void **pool, int ordinal);
 int cudaDeviceGetMemPool(void **pool, int ordinal);
+int cudaMemGetMemPool(void **pool, struct hcs_cu_memory_location *location, int type); /* 13.0 */
+int cudaMemGetDefaultMemPool(void **pool, struct hcs_cu_memory_location *location, int type); /* 13.0 */
 int cudaGetDriverEntryPoint(const char *symbol, void **function, uint64_t flags, int *status);
 int cudaGetDriverEntryPoint_ptsz(const char *symbol, void **function, uint64_t flags, int *status);
 int cudaGetDriverEntryPointByVersion(const char *symbol, void **function, unsigned version, uint64_t flags, int *status);
@@ -250,6 +252,8 @@ int cuMemPoolCreate(void **pool, const struct hcs_cu_pool *properties);
 int cuMemPoolDestroy(void *pool);
 int cuDeviceGetDefaultMemPool(void **pool, int device);
 int cuDeviceGetMemPool(void **pool, int device);
+int cuMemGetMemPool(void **pool, struct hcs_cu_memory_location *location, int type); /* 13.0 */
+int cuMemGetDefaultMemPool(void **pool, struct hcs_cu_memory_location *location, int type); /* 13.0 */
 /* Graphs whose nodes allocate. */
 int cuGraphAddMemAllocNode(void **node, void *graph, void *const *dependencies, size_t count,
                            struct hcs_cu_memory_node *parameters);
@@ -257,6 +261,8 @@ int cuGraphAddNode(void **node, void *graph, void *const *dependencies, size_t c
                    struct hcs_cu_graph_node *parameters);
 int cuGraphAddNode_v2(void **node, void *graph, void *const *dependencies, const void *edges, size_t count,
                       struct hcs_cu_graph_node *parameters);
+int cuGraphUpload(void *executable, void *stream);
+int cuGraphUpload_ptsz(void *executable, void *stream);
 int cuGraphLaunch(void *executable, void *stream);
 int cuGraphLaunch_ptsz(void *executable, void *stream);
 int cuDeviceGetGraphMemAttribute(int device, int attribute, void *value);
