@@ -257,7 +257,7 @@ static int arrays(void) {
 
 /* The memory lives until its last handle and its last mapping, whatever comes first, on the device of the handle. */
 static int virtual_memory(void) {
-    uint64_t h = 0, again = 0, imported = 0, p = 0;
+    uint64_t h = 0, again = 0, imported = 0;
     struct hcs_cu_allocation on_second = {1, 0, {HCS_CU_LOCATION_DEVICE, 1}, NULL, {0}};
     struct hcs_cu_allocation on_host = {1, 0, {HCS_CU_LOCATION_HOST, 0}, NULL, {0}};
     const uint64_t at = 0x7f0000000000;
@@ -287,7 +287,16 @@ static int virtual_memory(void) {
     EXPECT(cuMemCreate(&h, MIB, NULL, 0) == 1 && charged() == 0 && quiet());
     /* a pointer and a handle of the same number are two things */
     EXPECT(cuMemCreate(&h, MIB, &on_second, 0) == 0 && cuMemFree_v2(h) == 1 && charged() == MIB && cuMemRelease(h) == 0);
-    (void)p;
+    /* what went away behind our back goes when the driver gives its number, or its address, again */
+    void *library = dlopen("libcuda.so.1", RTLD_NOW);
+    int (*release_unseen)(uint64_t) = (int (*)(uint64_t))dlsym(library, "fake_release_unseen");
+    int (*unmap_unseen)(uint64_t, uint64_t) = (int (*)(uint64_t, uint64_t))dlsym(library, "fake_unmap_unseen");
+    EXPECT(cuMemCreate(&h, 600 * MIB, &on_second, 0) == 0 && release_unseen(h) == 0 && used(1, 1) == 600 * MIB);
+    EXPECT(cuMemCreate(&again, 100 * MIB, &on_second, 0) == 0 && again == h && used(1, 1) == 100 * MIB);
+    EXPECT(cuMemMap(at, 100 * MIB, 0, again, 0) == 0 && cuMemRelease(again) == 0 && unmap_unseen(at, 100 * MIB) == 0);
+    EXPECT(cuMemCreate(&h, 200 * MIB, &on_second, 0) == 0 && used(1, 1) == 300 * MIB);
+    EXPECT(cuMemMap(at, 200 * MIB, 0, h, 0) == 0 && used(1, 1) == 200 * MIB && cuMemRelease(h) == 0);
+    EXPECT(cuMemUnmap(at, 200 * MIB) == 0 && charged() == 0 && given() == 0 && quiet());
     return 0;
 }
 

@@ -322,3 +322,7 @@ int cuGetProcAddress(const char *symbol, void **function, int version, uint64_t 
 /* Frees as a device reset does: by a way that no hook sees. */
 int fake_free_unseen(uint64_t pointer);
 int fake_free_unseen(uint64_t pointer) { return fake_free(pointer); }
+int fake_release_unseen(uint64_t handle);
+int fake_release_unseen(uint64_t handle) { return fake_release(handle); }
+int fake_unmap_unseen(uint64_t address, uint64_t bytes);
+int fake_unmap_unseen(uint64_t address, uint64_t bytes) { return fake_unmap(address, bytes); }
