@@ -116,11 +116,9 @@ struct hcs_guard {
     uint32_t busy;     /* the owner is inside */
     uint32_t shared;   /* 1: it is a lock */
     uint32_t lock;
-    uint32_t waiters;
 } __attribute__((aligned(64)));
 extern struct hcs_guard hcs_guard_state;
 void hcs_guard_slow(void);
-void hcs_guard_wake(void);
 void hcs_guard_prepare(int single_threaded);
 void hcs_guard_after_fork(void);
 
@@ -146,8 +144,6 @@ static inline void hcs_unguard(void) {
         return;
     }
     __atomic_store_n(&g->lock, 0, __ATOMIC_RELEASE);
-    if (!HCS_LIKELY(__atomic_load_n(&g->waiters, __ATOMIC_RELAXED) == 0))
-        hcs_guard_wake();
 }
 
 /* --- ledger: the process's own pointer -> (bytes, device entry); the caller holds the guard ------------------------------- */

@@ -4,12 +4,13 @@
  * safely in a forked child, and this one can.
  */
 #include <linux/futex.h>
-#include <sched.h>
 
 #include "hook.h"
 #include "sys.h"
 
 #define SPINS 100
+#define GUARD_SPINS 40
+#define GUARD_YIELDS 20
 
 static inline void pause_cpu(void) {
 #if defined(__x86_64__)
@@ -67,24 +68,21 @@ void hcs_guard_after_fork(void) {
     prepared = 0;
 }
 
+/* A section is a few nanoseconds long: who does not get in soon waits for one that is not running. Giving up the processor lets
+ * it run, where priorities allow; sleeping always does. The holder has nobody to wake and leaves with a plain store. */
 static void wait_for_lock(struct hcs_guard *g) {
-    for (int i = 0; i < SPINS; i++) {
+    for (int i = 0;; i++) {
         uint32_t free = 0;
         if (__atomic_load_n(&g->lock, __ATOMIC_RELAXED) == 0 &&
             __atomic_compare_exchange_n(&g->lock, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             return;
-        pause_cpu();
+        if (i < GUARD_SPINS)
+            pause_cpu();
+        else if (i < GUARD_SPINS + GUARD_YIELDS)
+            (void)hcs_sys(SYS_sched_yield);
+        else
+            hcs_sleep_us(50);
     }
-    /* The holder looks at `waiters` after a plain store and may miss us: the sleep is bounded. */
-    struct timespec millisecond = {.tv_nsec = 1000000};
-    __atomic_add_fetch(&g->waiters, 1, __ATOMIC_ACQ_REL);
-    for (;;) {
-        uint32_t free = 0;
-        if (__atomic_compare_exchange_n(&g->lock, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
-            break;
-        (void)hcs_sys(SYS_futex, &g->lock, FUTEX_WAIT | FUTEX_PRIVATE_FLAG, 1, &millisecond, NULL, 0);
-    }
-    __atomic_sub_fetch(&g->waiters, 1, __ATOMIC_ACQ_REL);
 }
 
 /* The lock is held: nobody else withdraws it now. */
@@ -93,7 +91,7 @@ static void withdraw(struct hcs_guard *g) {
     if (hcs_sys(SYS_membarrier, PRIVATE_EXPEDITED, 0, 0) < 0)
         hcs_sleep_us(1000); /* cannot be, once registered; a switch of context is a barrier too */
     while (__atomic_load_n(&g->busy, __ATOMIC_ACQUIRE))
-        sched_yield();
+        (void)hcs_sys(SYS_sched_yield);
     __atomic_store_n(&g->owner, NULL, __ATOMIC_RELEASE);
 }
 
@@ -110,11 +108,5 @@ void hcs_guard_slow(void) {
     wait_for_lock(g);
     if (!__atomic_load_n(&g->shared, __ATOMIC_ACQUIRE))
         withdraw(g);
-    errno = saved;
-}
-
-void hcs_guard_wake(void) {
-    int saved = errno;
-    (void)hcs_sys(SYS_futex, &hcs_guard_state.lock, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, NULL, NULL, 0);
     errno = saved;
 }
