@@ -24,6 +24,7 @@
 
 #define GIB (UINT64_C(1) << 30)
 #define MIB (UINT64_C(1) << 20)
+#define SKIPPED 77 /* of a case or a client: cannot be run here (not root, no such compiler) */
 #define EXPECT(condition)                                                                                              \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
@@ -621,6 +622,17 @@ static int cloned_child_owns_nothing(void) { return in_own_segment("client clone
 static int fork_among_threads_does_not_hang(void) { return in_own_segment("client fork_storm"); }
 static int exec_starts_anew(void) { return in_own_segment("client exec_again"); }
 static int closed_descriptors_keep_the_charge(void) { return in_own_segment("client closes_descriptors"); }
+static int daemons_are_held_to_the_rest(void) { return in_own_segment("client daemonises"); }
+static int another_user_keeps_its_charge(void) { return in_own_segment("client changes_user"); }
+static int pid_namespaces_do_not_mislead(void) { return in_own_segment("client own_pid_namespace"); }
+static int vfork_leaves_everything(void) { return in_own_segment("client vforks"); }
+static int sanitized(const char *program) {
+    char path[1100];
+    snprintf(path, sizeof path, "%s/%s", directory, program);
+    return exists(path) ? in_own_segment(program) : SKIPPED;
+}
+static int static_asan_starts(void) { return sanitized("sanitized_address"); }
+static int static_tsan_starts(void) { return sanitized("sanitized_thread"); }
 static int driver_failure_gives_back(void) { return in_own_segment("client driver_refuses"); }
 static int charged_once(void) { return in_own_segment("client charged_once"); }
 static int reused_address(void) { return in_own_segment("client reused_address"); }
@@ -801,6 +813,12 @@ static const struct test {
     {"a bare clone owns nothing of its parent", cloned_child_owns_nothing},
     {"fork among allocating threads does not hang", fork_among_threads_does_not_hang},
     {"exec starts with nothing charged", exec_starts_anew},
+    {"a daemon is held to what is left", daemons_are_held_to_the_rest},
+    {"a process that becomes another user keeps its charge", another_user_keeps_its_charge},
+    {"pid namespaces do not mislead", pid_namespaces_do_not_mislead},
+    {"vfork leaves slot and ledger as they are", vfork_leaves_everything},
+    {"a program with gcc's static ASan starts and is held", static_asan_starts},
+    {"a program with gcc's static TSan starts and is held", static_tsan_starts},
     {"a program that closes every descriptor keeps its charge", closed_descriptors_keep_the_charge},
     {"a refused allocation is given back, a refused free stays charged", driver_failure_gives_back},
     {"runtime over driver is charged once", charged_once},
@@ -856,6 +874,10 @@ int main(int argc, char **argv) {
         int status = tests[i].run();
         clock_gettime(CLOCK_MONOTONIC, &b);
         long ms = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
+        if (status == SKIPPED) {
+            printf("skipped, because it cannot be run here (not root, or no such compiler): %s\n", tests[i].name);
+            continue;
+        }
         printf("%s %s (%ld ms)\n", status == 0 ? "ok    " : "FAILED", tests[i].name, ms);
         if (status != 0)
             printf("       status %d; %s\n       stderr: %.600s\n", status, failure, error_text());
