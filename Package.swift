@@ -89,7 +89,7 @@ var targets: [Target] = [
         ]
     ),
     tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem"]),
-    tests("InterceptorTests", ["NativeArtifacts"], exclude: ["native"]),
+    tests("InterceptorTests", ["NativeArtifacts"], exclude: ["native", "stress"]),
     tests("TidyTests", []),
 ]
 

@@ -10,9 +10,9 @@
 #include "quota.h"
 #include "sys.h"
 
-#define VENDORS 8
+#define VENDORS HCS_VENDORS
 
-static uint8_t known[VENDORS][HCS_ORDINALS]; /* index of the entry + 1; 0 = not met */
+uint8_t hcs_devices_known[VENDORS][HCS_ORDINALS];
 
 static const char *vendor_name(uint32_t vendor) {
     static const char *const names[] = {"?", "NVIDIA", "Ascend", "Hygon", "Cambricon"};
@@ -66,6 +66,12 @@ static int nth_index(const char *list, uint32_t ordinal, uint32_t *ret_index) {
     }
 }
 
+static void name_by_index(struct identity *id) {
+    struct hcs_decimal number;
+    memcpy(id->uuid, "index-", sizeof "index-");
+    strcat(id->uuid, hcs_decimal(id->host_index, &number));
+}
+
 static int identify_by_index(const struct hcs_layer *layer, struct identity *id) {
     const char *list = NULL;
     for (size_t i = 0; !list && i < sizeof layer->visibility / sizeof *layer->visibility && layer->visibility[i]; i++)
@@ -73,9 +79,7 @@ static int identify_by_index(const struct hcs_layer *layer, struct identity *id)
     id->host_index = id->ordinal;
     if (list && nth_index(list, id->ordinal, &id->host_index) < 0)
         return -ENOENT;
-    struct hcs_decimal number;
-    memcpy(id->uuid, "index-", sizeof "index-");
-    strcat(id->uuid, hcs_decimal(id->host_index, &number));
+    name_by_index(id);
     return 0;
 }
 
@@ -198,15 +202,26 @@ static int meet(const struct hcs_layer *layer, const void *real, uint32_t ordina
         say_no_entry(&id, index);
         return -1;
     }
-    __atomic_store_n(&known[layer->vendor][ordinal], (uint8_t)(index + 1), __ATOMIC_RELEASE);
+    __atomic_store_n(&hcs_devices_known[layer->vendor][ordinal], (uint8_t)(index + 1), __ATOMIC_RELEASE);
     return index;
 }
 
 int hcs_device_entry(const struct hcs_layer *layer, const void *real, int ordinal) {
     if (ordinal < 0 || ordinal >= HCS_ORDINALS)
         return -1;
-    uint8_t index = __atomic_load_n(&known[layer->vendor][ordinal], __ATOMIC_ACQUIRE);
-    return HCS_LIKELY(index) ? index - 1 : meet(layer, real, (uint32_t)ordinal);
+    int index = hcs_device_known(layer->vendor, ordinal);
+    return index >= 0 ? index : meet(layer, real, (uint32_t)ordinal);
 }
 
-void hcs_device_forget_all(void) { memset(known, 0, sizeof known); }
+int hcs_device_named(uint32_t vendor, const char *uuid, int host_index) {
+    struct identity id = {.vendor = vendor, .host_index = (uint32_t)host_index, .has_uuid = uuid != NULL};
+    if (uuid)
+        strncpy(id.uuid, uuid, sizeof id.uuid - 1);
+    else if (host_index < 0)
+        return -1;
+    else
+        name_by_index(&id);
+    return find_entry(&id);
+}
+
+void hcs_device_forget_all(void) { memset(hcs_devices_known, 0, sizeof hcs_devices_known); }

@@ -18,182 +18,276 @@ int hcs_denied(const struct hcs_layer *layer) {
     return code;
 }
 
+/* --- counters: the caller holds the guard -------------------------------------------------------------------------------
+ *
+ * begin, end and used of our slot have one writer at a time, whoever holds the guard, so they are written with plain stores;
+ * device.used and total_used are everybody's. Should a reaper take this slot for dead (a program in another pid
+ * namespace that closed every descriptor), its exchange may get lost in ours, as the whole slot would be. */
+
+static void bump(uint64_t *counter) {
+    __atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + 1, __ATOMIC_RELEASE);
+}
+static void begin(struct hcs_segment_slot *slot) { bump(&slot->begin); }
+static void end(struct hcs_segment_slot *slot) { bump(&slot->end); }
+
 static int limited_in_total(void) { return hcs_load_u64(&hcs_state.map->total_limit) != HCS_UNLIMITED; }
 
-/* The total first, then the device, each bounded: 1, or 0 with neither changed. */
-static int reserve(struct hcs_charge *c) {
+/* The total first, then the device, each bounded, then the slot: 1, or 0 with nothing changed. */
+static int reserve(struct hcs_charge *c, uint64_t bytes) {
     struct hcs_segment *s = hcs_state.map;
-    c->charged_total = limited_in_total();
-    if (c->charged_total && !hcs_reserve(&s->total_used, &s->total_limit, c->bytes))
-        return 0;
     struct hcs_segment_device *device = &s->devices[c->device];
-    if (hcs_reserve(&device->used, &device->limit, c->bytes))
-        return 1;
+    if (c->charged_total && !hcs_reserve(&s->total_used, &s->total_limit, bytes))
+        return 0;
+    if (!HCS_LIKELY(hcs_reserve(&device->used, &device->limit, bytes))) {
+        if (c->charged_total)
+            hcs_give_back(&s->total_used, bytes);
+        return 0;
+    }
+    uint64_t *used = &c->slot->used[c->device];
+    __atomic_store_n(used, __atomic_load_n(used, __ATOMIC_RELAXED) + bytes, __ATOMIC_RELEASE);
+    return 1;
+}
+
+static void raise_peaks(const struct hcs_charge *c) {
+    struct hcs_segment_device *device = &hcs_state.map->devices[c->device];
+    hcs_raise(&device->peak, hcs_load_u64(&device->used));
     if (c->charged_total)
-        hcs_give_back(&s->total_used, c->bytes);
-    return 0;
+        hcs_raise(&hcs_state.map->total_peak, hcs_load_u64(&hcs_state.map->total_used));
 }
 
 /* Takes up to n off the slot and only that much off the shared counters: should somebody have taken this slot for dead,
  * they gave the bytes back already. */
 static void uncharge(struct hcs_segment_slot *slot, uint32_t device, uint64_t n, int from_total) {
-    uint64_t held = hcs_load_u64(&slot->used[device]), taken;
-    do
-        taken = held < n ? held : n;
-    while (!__atomic_compare_exchange_n(&slot->used[device], &held, held - taken, 1, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+    uint64_t held = __atomic_load_n(&slot->used[device], __ATOMIC_RELAXED), taken = held < n ? held : n;
+    __atomic_store_n(&slot->used[device], held - taken, __ATOMIC_RELEASE);
     hcs_give_back(&hcs_state.map->devices[device].used, taken);
     if (from_total)
         hcs_give_back(&hcs_state.map->total_used, taken);
 }
 
-static void say_over_quota(const struct hcs_charge *c) {
+/* --- allocate -------------------------------------------------------------------------------------------------------------- */
+
+static void say_over_quota(const struct hcs_charge *c, uint64_t bytes) {
     static uint32_t once[HCS_SEGMENT_DEVICES];
     struct hcs_segment_device *device = &hcs_state.map->devices[c->device];
     struct hcs_decimal asked, used, limit;
-    hcs_say(HCS_LOG_WARN, &once[c->device], "over quota: ", hcs_decimal(c->bytes, &asked), " bytes asked, ",
+    hcs_say(HCS_LOG_WARN, &once[c->device], "over quota: ", hcs_decimal(bytes, &asked), " bytes asked, ",
             hcs_decimal(hcs_load_u64(&device->used), &used), " of ", hcs_decimal(hcs_load_u64(&device->limit), &limit),
             " in use on the device", NULL);
 }
 
-static void count_denial(const struct hcs_charge *c) {
+static void count_denial(const struct hcs_charge *c, uint64_t bytes) {
     struct hcs_segment_device *device = &hcs_state.map->devices[c->device];
     (void)hcs_add_u64(&device->denied, 1);
-    hcs_store_u64(&device->denied_bytes, c->bytes);
-    say_over_quota(c);
+    hcs_store_u64(&device->denied_bytes, bytes);
+    say_over_quota(c, bytes);
 }
 
-static void begin(struct hcs_charge *c) { (void)hcs_add_u64(&c->slot->begin, 1); }
-static void end(struct hcs_segment_slot *slot) { (void)hcs_add_u64(&slot->end, 1); }
+/* An operation begun with the bytes reserved: 1; or none begun: 0. */
+static int begin_reserved(struct hcs_charge *c, uint64_t bytes) {
+    hcs_guard();
+    begin(c->slot);
+    int reserved = reserve(c, bytes);
+    if (!HCS_LIKELY(reserved))
+        end(c->slot);
+    hcs_unguard();
+    return reserved;
+}
 
 /* Before a request is denied, what dead processes hold is taken back, and the request tried again. Meanwhile this is no
  * operation under way: nothing is reserved, and the counters can be settled. */
-static int reserve_or_reap(struct hcs_charge *c) {
-    begin(c);
-    if (HCS_LIKELY(reserve(c)))
-        return 1;
-    end(c->slot);
-    (void)hcs_segment_reap();
-    begin(c);
-    if (reserve(c))
-        return 1;
-    end(c->slot);
-    return 0;
+static __attribute__((noinline)) int reap_and_reserve(struct hcs_charge *c, uint64_t bytes) {
+    int saved = errno;
+    int reserved = 0;
+    if (bytes <= HCS_LEDGER_MAX_BYTES) {
+        (void)hcs_segment_reap();
+        reserved = begin_reserved(c, bytes);
+    }
+    if (!reserved)
+        count_denial(c, bytes);
+    errno = saved;
+    return reserved;
 }
 
-static int charge(const struct hcs_layer *layer, const void *real, uint64_t bytes, struct hcs_charge *c) {
-    *c = (struct hcs_charge){.vendor = layer->vendor};
-    if (bytes == 0)
-        return layer->success; /* the vendor's own answer to nothing; it holds nothing */
-    if (hcs_mode() == HCS_MODE_DENY) {
+static __attribute__((noinline)) int deny(const struct hcs_layer *layer) {
+    if (hcs_mode() == HCS_MODE_DENY)
         hcs_say_denial_reason();
-        return hcs_denied(layer);
-    }
-    int ordinal = -1;
-    int status = layer->current_device(real, &ordinal);
-    if (status != layer->success)
-        return status; /* no current device: the allocation itself would have failed on that */
+    return hcs_denied(layer);
+}
+
+/* Attaches, or meets a device, for the first time. */
+static __attribute__((noinline)) int find_slowly(const struct hcs_layer *layer, const void *real, int ordinal,
+                                                 struct hcs_charge *c) {
+    int saved = errno;
     c->slot = hcs_segment_attach();
     int device = c->slot ? hcs_device_entry(layer, real, ordinal) : -1;
-    if (device < 0)
+    errno = saved;
+    return device;
+}
+
+int hcs_charge_begin(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t bytes,
+                     struct hcs_charge *c) {
+    c->bytes = 0;
+    if (bytes == 0 || ordinal == HCS_NOWHERE)
+        return layer->success; /* the vendor's own answer to nothing; it holds nothing */
+    if (!HCS_LIKELY(hcs_mode() == HCS_MODE_ON))
+        return deny(layer);
+    if (ordinal == HCS_CURRENT) {
+        int status = layer->current_device(real, &ordinal);
+        if (status != layer->success)
+            return status; /* no current device: the allocation itself would have failed on that */
+    }
+    c->slot = __atomic_load_n(&hcs_state.slot, __ATOMIC_ACQUIRE);
+    int device = HCS_LIKELY(c->slot) ? hcs_device_known(layer->vendor, ordinal) : -1;
+    if (!HCS_LIKELY(device >= 0) && (device = find_slowly(layer, real, ordinal, c)) < 0)
         return hcs_denied(layer);
     c->device = (uint32_t)device;
-    c->bytes = bytes;
-    if (bytes > HCS_LEDGER_MAX_BYTES || !reserve_or_reap(c)) {
-        count_denial(c);
+    c->vendor = layer->vendor;
+    c->charged_total = limited_in_total();
+    if (!HCS_LIKELY(bytes <= HCS_LEDGER_MAX_BYTES && begin_reserved(c, bytes)) && !reap_and_reserve(c, bytes))
         return hcs_denied(layer);
-    }
-    (void)hcs_add_u64(&c->slot->used[device], bytes);
-    hcs_raise(&hcs_state.map->devices[device].peak, hcs_load_u64(&hcs_state.map->devices[device].used));
-    if (c->charged_total)
-        hcs_raise(&hcs_state.map->total_peak, hcs_load_u64(&hcs_state.map->total_used));
+    c->bytes = bytes;
+    raise_peaks(c);
     return layer->success;
 }
 
-int hcs_charge_begin(const struct hcs_layer *layer, const void *real, uint64_t bytes, struct hcs_charge *ret_charge) {
-    int saved = errno;
-    int status = charge(layer, real, bytes, ret_charge);
-    errno = saved;
-    return status;
+int hcs_charge_adjust(struct hcs_charge *c, uint64_t bytes) {
+    if (c->bytes == 0 || bytes == c->bytes)
+        return 0;
+    int fits = 1;
+    hcs_guard();
+    if (bytes < c->bytes)
+        uncharge(c->slot, c->device, c->bytes - bytes, c->charged_total);
+    else
+        fits = bytes <= HCS_LEDGER_MAX_BYTES && reserve(c, bytes - c->bytes);
+    hcs_unguard();
+    if (!fits) {
+        count_denial(c, bytes);
+        return -EDQUOT;
+    }
+    c->bytes = bytes;
+    raise_peaks(c);
+    return 0;
+}
+
+void hcs_charge_set(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t from, uint64_t to) {
+    struct hcs_charge c = {.vendor = layer->vendor, .charged_total = limited_in_total()};
+    int device = find_slowly(layer, real, ordinal, &c);
+    if (device < 0)
+        return;
+    c.device = (uint32_t)device;
+    uint64_t more = to > from ? to - from : 0;
+    int fits = 1;
+    hcs_guard();
+    begin(c.slot);
+    if (to < from) {
+        uncharge(c.slot, c.device, from - to, c.charged_total);
+    } else if (!reserve(&c, more)) {
+        fits = 0;
+        if (c.charged_total)
+            (void)hcs_add_u64(&hcs_state.map->total_used, more);
+        (void)hcs_add_u64(&hcs_state.map->devices[device].used, more);
+        hcs_store_u64(&c.slot->used[device], c.slot->used[device] + more);
+    }
+    end(c.slot);
+    hcs_unguard();
+    raise_peaks(&c);
+    if (!fits)
+        count_denial(&c, more);
 }
 
 void hcs_charge_drop(struct hcs_charge *c, int given) {
     if (c->bytes == 0)
         return;
+    hcs_guard();
     if (given)
         uncharge(c->slot, c->device, c->bytes, c->charged_total);
     end(c->slot);
+    hcs_unguard();
 }
 
-/* Vendors' address spaces are their own: the same number may be a pointer of two of them. */
-static uint64_t ledger_key(uint32_t vendor, uint64_t key) { return key ^ (uint64_t)vendor << 59; }
-
-int hcs_charge_keep(struct hcs_charge *c, uint64_t key) {
+int hcs_charge_keep(struct hcs_charge *c, enum hcs_class class, uint64_t number) {
     if (c->bytes == 0)
         return 0;
-    if (key == 0) {
+    if (number == 0) {
         hcs_charge_drop(c, 1);
         return 0;
     }
-    int saved = errno;
     struct hcs_holding replaced;
-    int r = hcs_ledger_insert(ledger_key(c->vendor, key), (struct hcs_holding){c->bytes, c->device}, &replaced);
+    hcs_guard();
+    int r = hcs_ledger_insert(hcs_key(c->vendor, class, number), (struct hcs_holding){c->bytes, c->device}, &replaced);
     if (r == 1)
         /* The driver gave out an address that we thought taken: it was freed where no hook sees it (a device reset). */
         uncharge(c->slot, replaced.device, replaced.bytes, limited_in_total());
     if (r >= 0)
         end(c->slot);
-    errno = saved;
+    hcs_unguard();
     return r < 0 ? r : 0;
 }
 
-void hcs_release_begin(const struct hcs_layer *layer, uint64_t key, struct hcs_release *ret_release) {
-    int saved = errno;
-    struct hcs_release r = {.key = ledger_key(layer->vendor, key)};
-    if (key != 0 && hcs_ledger_claim(r.key, &r.holding) == 0) {
-        r.slot = __atomic_load_n(&hcs_state.slot, __ATOMIC_ACQUIRE);
-        if (r.slot)
-            (void)hcs_add_u64(&r.slot->begin, 1);
+/* --- release --------------------------------------------------------------------------------------------------------------- */
+
+void hcs_release_begin(const struct hcs_layer *layer, enum hcs_class class, uint64_t number, struct hcs_release *r) {
+    r->slot = NULL;
+    struct hcs_segment_slot *slot = __atomic_load_n(&hcs_state.slot, __ATOMIC_ACQUIRE);
+    if (number == 0 || !slot)
+        return;
+    r->key = hcs_key(layer->vendor, class, number);
+    hcs_guard();
+    if (HCS_LIKELY(hcs_ledger_take(r->key, &r->holding) == 0)) {
+        r->slot = slot;
+        begin(slot);
     }
-    *ret_release = r;
-    errno = saved;
+    hcs_unguard();
 }
 
 void hcs_release_end(struct hcs_release *r, int freed) {
     if (!r->slot)
         return;
-    int saved = errno;
-    if (freed) {
+    hcs_guard();
+    if (HCS_LIKELY(freed))
         uncharge(r->slot, r->holding.device, r->holding.bytes, limited_in_total());
-        hcs_ledger_remove_claimed(r->key);
-    } else {
-        hcs_ledger_unclaim(r->key);
-    }
+    else
+        /* Without room the bytes stay charged until the process ends. */
+        (void)hcs_ledger_put_back(r->key, r->holding);
     end(r->slot);
-    errno = saved;
+    hcs_unguard();
 }
+
+struct hcs_segment_slot *hcs_operation_begin(void) {
+    struct hcs_segment_slot *slot = __atomic_load_n(&hcs_state.slot, __ATOMIC_ACQUIRE);
+    if (!slot)
+        return NULL;
+    hcs_guard();
+    begin(slot);
+    hcs_unguard();
+    return slot;
+}
+
+void hcs_operation_end(struct hcs_segment_slot *slot, const struct hcs_holding *holdings, uint32_t count) {
+    hcs_guard();
+    for (uint32_t i = 0; i < count; i++)
+        if (holdings[i].bytes)
+            uncharge(slot, holdings[i].device, holdings[i].bytes, limited_in_total());
+    end(slot);
+    hcs_unguard();
+}
+
+/* --- questions --------------------------------------------------------------------------------------------------------------- */
 
 static uint64_t left(const uint64_t *used, uint64_t limit) {
     uint64_t now = hcs_load_u64(used);
     return now < limit ? limit - now : 0;
 }
 
-static void narrow(uint64_t limit, uint64_t remaining, size_t *free_bytes, size_t *total_bytes) {
+static void narrow(uint64_t limit, uint64_t remaining, uint64_t *free_bytes, uint64_t *total_bytes) {
     if (total_bytes && *total_bytes > limit)
-        *total_bytes = (size_t)limit;
+        *total_bytes = limit;
     if (free_bytes && *free_bytes > remaining)
-        *free_bytes = (size_t)remaining;
+        *free_bytes = remaining;
 }
 
-static void info(const struct hcs_layer *layer, const void *real, size_t *free_bytes, size_t *total_bytes) {
-    int ordinal = -1, device = -1;
-    if (hcs_mode() == HCS_MODE_DENY)
-        hcs_say_denial_reason();
-    else if (hcs_state.map && layer->current_device(real, &ordinal) == layer->success)
-        device = hcs_device_entry(layer, real, ordinal);
-    if (device < 0) {
-        narrow(0, 0, free_bytes, total_bytes); /* what may be had is nothing */
-        return;
-    }
+static void narrow_to_device(int device, uint64_t *free_bytes, uint64_t *total_bytes) {
     struct hcs_segment_device *d = &hcs_state.map->devices[device];
     uint64_t limit = hcs_load_u64(&d->limit), total = hcs_load_u64(&hcs_state.map->total_limit);
     narrow(limit, left(&d->used, limit), free_bytes, total_bytes);
@@ -201,8 +295,67 @@ static void info(const struct hcs_layer *layer, const void *real, size_t *free_b
         narrow(total, left(&hcs_state.map->total_used, total), free_bytes, total_bytes);
 }
 
-void hcs_info_narrow(const struct hcs_layer *layer, const void *real, size_t *free_bytes, size_t *total_bytes) {
+void hcs_info_narrow(const struct hcs_layer *layer, const void *real, int ordinal, size_t *free_bytes,
+                     size_t *total_bytes) {
     int saved = errno;
-    info(layer, real, free_bytes, total_bytes);
+    int device = -1;
+    int known = ordinal != HCS_CURRENT;
+    if (hcs_mode() == HCS_MODE_DENY)
+        hcs_say_denial_reason();
+    else if (hcs_state.map && (known || layer->current_device(real, &ordinal) == layer->success))
+        device = hcs_device_entry(layer, real, ordinal);
+    _Static_assert(sizeof(size_t) == sizeof(uint64_t), "LP64");
+    if (device < 0)
+        narrow(0, 0, (uint64_t *)free_bytes, (uint64_t *)total_bytes); /* what may be had is nothing */
+    else
+        narrow_to_device(device, (uint64_t *)free_bytes, (uint64_t *)total_bytes);
     errno = saved;
+}
+
+int hcs_report_narrow(uint32_t vendor, const char *uuid, int host_index, uint64_t *free_bytes, uint64_t *total_bytes) {
+    int saved = errno;
+    int device = hcs_mode() == HCS_MODE_ON && hcs_state.map ? hcs_device_named(vendor, uuid, host_index) : -1;
+    if (device >= 0)
+        narrow_to_device(device, free_bytes, total_bytes);
+    errno = saved;
+    return device >= 0;
+}
+
+/* --- sizes -------------------------------------------------------------------------------------------------------------------- */
+
+#define ARRAY_UNIT UINT64_C(65536)
+#define PITCH_UNIT UINT64_C(512)
+
+static uint64_t times(uint64_t a, uint64_t b) {
+    uint64_t product;
+    return __builtin_mul_overflow(a, b, &product) ? UINT64_MAX : product;
+}
+
+static uint64_t round_up(uint64_t n, uint64_t unit) { return n > UINT64_MAX - unit ? UINT64_MAX : (n + unit - 1) / unit * unit; }
+
+static uint64_t plain_array_bytes(uint64_t width, uint64_t height, uint64_t depth, uint64_t element_bytes) {
+    return times(times(times(width, height ? height : 1), depth ? depth : 1), element_bytes);
+}
+
+uint64_t hcs_array_bytes(uint64_t width, uint64_t height, uint64_t depth, uint64_t element_bytes) {
+    return round_up(plain_array_bytes(width, height, depth, element_bytes), ARRAY_UNIT);
+}
+
+uint64_t hcs_mipmapped_bytes(uint64_t width, uint64_t height, uint64_t depth, uint64_t element_bytes, unsigned levels,
+                             int depth_is_layers) {
+    uint64_t sum = 0;
+    /* The driver makes no more levels than the largest extent has bits. */
+    for (unsigned i = 0; i < (levels ? levels : 1) && i < 64; i++) {
+        uint64_t w = width >> i, h = height >> i, d = depth_is_layers ? depth : depth >> i;
+        if (i > 0 && w == 0 && h == 0 && (d == 0 || depth_is_layers))
+            break;
+        uint64_t level = plain_array_bytes(width && !w ? 1 : w, h, d, element_bytes);
+        if (__builtin_add_overflow(sum, level, &sum))
+            return UINT64_MAX;
+    }
+    return round_up(sum, ARRAY_UNIT);
+}
+
+uint64_t hcs_pitched_bytes(uint64_t width, uint64_t rows, uint64_t slices) {
+    return times(times(round_up(width, PITCH_UNIT), rows), slices);
 }

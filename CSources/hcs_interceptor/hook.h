@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the parts of the preload library know of each other. A hook is: guard, look up the real function, reserve, call,
- * account. The bodies are generated here from the vendors' hooks.def; a vendor's hooks.c adds only its layers.
+ * account. The bodies (bodies.h) are generated from the vendors' hooks.def; a vendor's hooks.c adds only its layers.
  */
 #ifndef HCS_HOOK_H
 #define HCS_HOOK_H
@@ -38,7 +38,7 @@ static inline void *hcs_real(enum hcs_index index, const void *caller) {
 
 /* A function that is not hooked, taken from the object that holds `near`, else from wherever a hook would find it. */
 void *hcs_query(enum hcs_index index, const void *near);
-/* The same, from a library that may be loaded, by soname. */
+/* The same, from a library that may be loaded, by soname; that it lacks the function is remembered. */
 void *hcs_query_in(enum hcs_index index, const char *soname);
 
 /* --- layers -------------------------------------------------------------------------------------------------------- */
@@ -53,6 +53,7 @@ struct hcs_layer {
     int (*denied)(void);                                 /* out-of-memory code where it depends on the library, or NULL */
     int (*current_device)(const void *real, int *ret_ordinal); /* vendor status */
     int (*device_uuid)(const void *real, int ordinal, char *ret_uuid); /* 0 or -errno; NULL: the runtime has no UUID */
+    int (*graph_reserved)(const void *real, int ordinal, uint64_t *ret_bytes); /* vendor status; NULL: graphs hold nothing */
     const char *visibility[2]; /* where there is no UUID: variables that list host indices, first set one rules */
 };
 
@@ -105,7 +106,47 @@ static inline void hcs_unlock(uint32_t *lock) {
         hcs_unlock_slow(lock);
 }
 
-/* --- ledger: the process's own pointer -> (bytes, device entry) --------------------------------------------------------- */
+extern __thread int hcs_depth __attribute__((tls_model("initial-exec")));
+
+/* The guard of the ledger and of our own slot's counters: one thread that is alone takes it with a plain store. It belongs to
+ * the first thread that asks, until a second one asks: that one withdraws it for good (membarrier makes the first one see
+ * it) and from then on it is a lock. A locked instruction costs as much as all the rest of an operation. */
+struct hcs_guard {
+    const void *owner; /* address of the owner's hcs_depth; NULL: nobody's */
+    uint32_t busy;     /* the owner is inside */
+    uint32_t shared;   /* 1: it is a lock */
+    uint32_t lock;
+} __attribute__((aligned(64)));
+extern struct hcs_guard hcs_guard_state;
+void hcs_guard_slow(void);
+void hcs_guard_prepare(int single_threaded);
+void hcs_guard_after_fork(void);
+
+static inline void hcs_guard(void) {
+    struct hcs_guard *g = &hcs_guard_state;
+    if (HCS_LIKELY(__atomic_load_n(&g->owner, __ATOMIC_RELAXED) == (const void *)&hcs_depth)) {
+        __atomic_store_n(&g->busy, 1, __ATOMIC_RELAXED);
+        __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        if (HCS_LIKELY(!__atomic_load_n(&g->shared, __ATOMIC_RELAXED)))
+            return;
+        __atomic_store_n(&g->busy, 0, __ATOMIC_RELEASE);
+    }
+    uint32_t free = 0;
+    if (!__atomic_load_n(&g->shared, __ATOMIC_ACQUIRE) ||
+        !__atomic_compare_exchange_n(&g->lock, &free, 1, 0, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        hcs_guard_slow();
+}
+static inline void hcs_unguard(void) {
+    struct hcs_guard *g = &hcs_guard_state;
+    if (HCS_LIKELY(__atomic_load_n(&g->owner, __ATOMIC_RELAXED) == (const void *)&hcs_depth &&
+                   __atomic_load_n(&g->busy, __ATOMIC_RELAXED))) {
+        __atomic_store_n(&g->busy, 0, __ATOMIC_RELEASE);
+        return;
+    }
+    __atomic_store_n(&g->lock, 0, __ATOMIC_RELEASE);
+}
+
+/* --- ledger: the process's own pointer -> (bytes, device entry); the caller holds the guard ------------------------------- */
 
 #define HCS_LEDGER_MAX_BYTES ((UINT64_C(1) << 58) - 1)
 struct hcs_holding {
@@ -114,10 +155,10 @@ struct hcs_holding {
 };
 /* 0; 1 with *ret_replaced when the key was known, so the driver freed it behind our back; -ENOMEM: nothing changed. */
 int hcs_ledger_insert(uint64_t key, struct hcs_holding holding, struct hcs_holding *ret_replaced);
-/* Marks the key as being freed; a second claim does not find it. 0 or -ENOENT. */
-int hcs_ledger_claim(uint64_t key, struct hcs_holding *ret_holding);
-void hcs_ledger_remove_claimed(uint64_t key);
-void hcs_ledger_unclaim(uint64_t key);
+/* Takes the key out: 0 or -ENOENT. */
+int hcs_ledger_take(uint64_t key, struct hcs_holding *ret_holding);
+/* Puts back what was taken, into the room that it left; another thread may have used that up: -ENOMEM. */
+int hcs_ledger_put_back(uint64_t key, struct hcs_holding holding);
 void hcs_ledger_forget_all(void);
 
 /* --- segment --------------------------------------------------------------------------------------------------------- */
@@ -164,21 +205,37 @@ const char *hcs_standalone_name_in(const char *path);
 
 /* --- devices ----------------------------------------------------------------------------------------------------------- */
 
+#define HCS_VENDORS 8
+extern uint8_t hcs_devices_known[HCS_VENDORS][HCS_ORDINALS]; /* index of the entry + 1; 0 = not met */
+static inline int hcs_device_known(uint32_t vendor, int ordinal) {
+    if ((unsigned)ordinal >= HCS_ORDINALS)
+        return -1;
+    return (int)__atomic_load_n(&hcs_devices_known[vendor][ordinal], __ATOMIC_ACQUIRE) - 1;
+}
 /* Entry of the layer's device with this visible ordinal: index, or -1 (said once why). */
 int hcs_device_entry(const struct hcs_layer *layer, const void *real, int ordinal);
+/* Entry of a device that a management library names, by UUID or, where it is NULL, by host index: index, or -1. */
+int hcs_device_named(uint32_t vendor, const char *uuid, int host_index);
 void hcs_device_forget_all(void);
 
 /* --- engine ------------------------------------------------------------------------------------------------------------ */
 
+/* Instead of a visible ordinal: the calling thread's current device; memory that no device of ours pays for. */
+enum { HCS_CURRENT = -1, HCS_NOWHERE = -2 };
+
+/* What a key names. Pointers, arrays, handles may have the same number. */
+enum hcs_class { HCS_POINTER = 0, HCS_ARRAY = 1, HCS_HANDLE = 2, HCS_MAPPING = 3, HCS_POOL = 4, HCS_OBJECT = 5 };
+static inline uint64_t hcs_key(uint32_t vendor, enum hcs_class class, uint64_t number) {
+    return number ^ (uint64_t)vendor << 59 ^ (uint64_t)class << 56;
+}
+
 struct hcs_charge {
-    struct hcs_segment_slot *slot;
     uint64_t bytes; /* 0: nothing is charged */
+    struct hcs_segment_slot *slot;
     uint32_t device;
     uint32_t vendor;
     int charged_total;
 };
-
-extern __thread int hcs_depth __attribute__((tls_model("initial-exec")));
 
 /* 1 when this call is the outermost hook of its thread and a quota is in force. Pair with hcs_leave. */
 static inline int hcs_enter(void) {
@@ -191,9 +248,14 @@ static inline void hcs_leave(void) { hcs_depth = 0; }
 
 int hcs_missing(const struct hcs_layer *layer, const char *name);
 /* layer->success with the bytes reserved, or the status to return. */
-int hcs_charge_begin(const struct hcs_layer *layer, const void *real, uint64_t bytes, struct hcs_charge *ret_charge);
+int hcs_charge_begin(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t bytes,
+                     struct hcs_charge *ret_charge);
+/* The driver took another size than was reserved: 0; -EDQUOT: it does not fit, undo the driver call and hcs_charge_drop. */
+int hcs_charge_adjust(struct hcs_charge *charge, uint64_t bytes);
 /* Keeps the charge under the key: 0; -ENOMEM: the ledger is full, undo the driver call and hcs_charge_drop. */
-int hcs_charge_keep(struct hcs_charge *charge, uint64_t key);
+int hcs_charge_keep(struct hcs_charge *charge, enum hcs_class class, uint64_t number);
+/* Books what the driver holds already, over the limit where it must. */
+void hcs_charge_set(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t from, uint64_t to);
 /* Ends an operation that left nothing allocated (given = 1: the bytes go back) or that could not be undone (0). */
 void hcs_charge_drop(struct hcs_charge *charge, int given);
 int hcs_denied(const struct hcs_layer *layer);
@@ -203,73 +265,57 @@ struct hcs_release {
     uint64_t key;
     struct hcs_holding holding;
 };
-void hcs_release_begin(const struct hcs_layer *layer, uint64_t key, struct hcs_release *ret_release);
+void hcs_release_begin(const struct hcs_layer *layer, enum hcs_class class, uint64_t number,
+                       struct hcs_release *ret_release);
 void hcs_release_end(struct hcs_release *release, int freed);
 
+/* The bracket around an operation whose bytes are known only after the driver call. NULL: nothing was ever charged. */
+struct hcs_segment_slot *hcs_operation_begin(void);
+/* Gives bytes back and ends the operation. */
+void hcs_operation_end(struct hcs_segment_slot *slot, const struct hcs_holding *holdings, uint32_t count);
+
 /* Narrows what the driver said to what the quota leaves. Either pointer may be NULL. */
-void hcs_info_narrow(const struct hcs_layer *layer, const void *real, size_t *free_bytes, size_t *total_bytes);
+void hcs_info_narrow(const struct hcs_layer *layer, const void *real, int ordinal, size_t *free_bytes,
+                     size_t *total_bytes);
+/* The same for a management library's device: 1, or 0 with nothing changed where the segment has no entry for it. */
+int hcs_report_narrow(uint32_t vendor, const char *uuid, int host_index, uint64_t *free_bytes, uint64_t *total_bytes);
 
-/* --- bodies: HCS_HOOK(name, kind, layer, (parameters), (arguments), size, key, undo) ------------------------------------- */
+/* Bytes of an array (a height or depth of 0 counts as 1) and of a mipmapped array, rounded to 64 KiB; UINT64_MAX: no number. */
+uint64_t hcs_array_bytes(uint64_t width, uint64_t height, uint64_t depth, uint64_t element_bytes);
+uint64_t hcs_mipmapped_bytes(uint64_t width, uint64_t height, uint64_t depth, uint64_t element_bytes, unsigned levels,
+                             int depth_is_layers);
+/* width rounded up to 512, times the rows; UINT64_MAX: no number. */
+uint64_t hcs_pitched_bytes(uint64_t width, uint64_t rows, uint64_t slices);
 
-#define HCS_REAL(name) ((__typeof__(name) *)hcs_real(HCS_INDEX_##name, __builtin_return_address(0)))
+/* --- virtual memory, pools, graphs ------------------------------------------------------------------------------------------ */
 
-/* The hook itself is hidden, so that its address is ours whoever else exports the name; the name is an alias of it. */
-#define HCS_HOOK_HEAD(name, parameters)                                                                                \
-    int hcs_hook_##name parameters;                                                                                    \
-    extern __typeof__(name) name __attribute__((alias("hcs_hook_" #name), visibility("default")));                     \
-    int hcs_hook_##name parameters
+/* Takes the charge over into an object that lives until its last handle is released and its last mapping is gone. */
+int hcs_object_keep(struct hcs_charge *charge, uint64_t handle);
+void hcs_object_retain(uint32_t vendor, uint64_t handle);
+void hcs_object_map(uint32_t vendor, uint64_t address, uint64_t bytes, uint64_t handle);
+struct hcs_object_release {
+    struct hcs_segment_slot *slot;
+    uint64_t moment;
+};
+void hcs_object_release_begin(struct hcs_object_release *ret_release);
+void hcs_object_drop_end(const struct hcs_object_release *release, uint32_t vendor, uint64_t handle, int done);
+void hcs_object_unmap_end(const struct hcs_object_release *release, uint32_t vendor, uint64_t address, uint64_t bytes,
+                          int done);
 
-#define HCS_DEFINE_ALLOCATE(name, layer, parameters, arguments, size, key, undo)                                       \
-    HCS_HOOK_HEAD(name, parameters) {                                                                                  \
-        __typeof__(name) *real = HCS_REAL(name);                                                                       \
-        if (__builtin_expect(!real, 0))                                                                                \
-            return hcs_missing(&layer, #name);                                                                         \
-        if (!hcs_enter())                                                                                              \
-            return real arguments;                                                                                     \
-        struct hcs_charge charge;                                                                                      \
-        int status = hcs_charge_begin(&layer, (const void *)real, (uint64_t)(size), &charge);                          \
-        if (status == layer.success) {                                                                                 \
-            status = real arguments;                                                                                   \
-            if (status != layer.success) {                                                                             \
-                hcs_charge_drop(&charge, 1);                                                                           \
-            } else if (hcs_charge_keep(&charge, (uint64_t)(key)) < 0) {                                                \
-                hcs_charge_drop(&charge, (undo) == layer.success);                                                     \
-                status = hcs_denied(&layer);                                                                           \
-            }                                                                                                          \
-        }                                                                                                              \
-        hcs_leave();                                                                                                   \
-        return status;                                                                                                 \
-    }
+/* Where a pool's memory lies: an ordinal or HCS_NOWHERE; HCS_CURRENT for a pool that was never seen. */
+void hcs_pool_note(uint32_t vendor, uint64_t pool, int ordinal);
+void hcs_pool_forget(uint32_t vendor, uint64_t pool);
+int hcs_pool_device(uint32_t vendor, uint64_t pool);
+void hcs_objects_forget_all(void);
 
-#define HCS_DEFINE_RELEASE(name, layer, parameters, arguments, size, key, undo)                                        \
-    HCS_HOOK_HEAD(name, parameters) {                                                                                  \
-        __typeof__(name) *real = HCS_REAL(name);                                                                       \
-        if (__builtin_expect(!real, 0))                                                                                \
-            return hcs_missing(&layer, #name);                                                                         \
-        if (!hcs_enter())                                                                                              \
-            return real arguments;                                                                                     \
-        struct hcs_release release;                                                                                    \
-        hcs_release_begin(&layer, (uint64_t)(key), &release);                                                          \
-        int status = real arguments;                                                                                   \
-        hcs_release_end(&release, status == layer.success);                                                            \
-        hcs_leave();                                                                                                   \
-        return status;                                                                                                 \
-    }
+/* A graph's own allocations: how much the driver holds for them is known only after a launch. */
+int hcs_graph_may_add(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t bytes);
+void hcs_graph_note(const struct hcs_layer *layer, int ordinal);
+void hcs_graph_settle(const struct hcs_layer *layer, const void *real);
 
-/* `size` is the condition under which the question is about memory that the quota limits; the parameters are named
- * free_bytes and total_bytes. */
-#define HCS_DEFINE_INFO(name, layer, parameters, arguments, size, key, undo)                                           \
-    HCS_HOOK_HEAD(name, parameters) {                                                                                  \
-        __typeof__(name) *real = HCS_REAL(name);                                                                       \
-        if (__builtin_expect(!real, 0))                                                                                \
-            return hcs_missing(&layer, #name);                                                                         \
-        if (!(size) || !hcs_enter())                                                                                   \
-            return real arguments;                                                                                     \
-        int status = real arguments;                                                                                   \
-        if (status == layer.success)                                                                                   \
-            hcs_info_narrow(&layer, (const void *)real, free_bytes, total_bytes);                                      \
-        hcs_leave();                                                                                                   \
-        return status;                                                                                                 \
-    }
+/* --- doors ---------------------------------------------------------------------------------------------------------------- */
+
+/* A look-up function of the driver was asked for `name` and gave `found`: our hook of that very function, or `found`. */
+void *hcs_door(const char *name, void *found, int per_thread_stream);
 
 #endif

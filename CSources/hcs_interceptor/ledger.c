@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The process-local ledger: which pointer holds how many bytes of which device. 64 shards of open addressing; entries
- * are 16 bytes, tables double at 7/8 full, deletion shifts the following entries back so that no tombstones pile up.
- * Memory comes from mmap: malloc may be the very thing that is running above us.
+ * The process-local ledger: which pointer holds how many bytes of which device. 64 tables of open addressing, so that one
+ * that grows is short to copy; entries are 16 bytes, tables double at 7/8 full, deletion shifts the following entries
+ * back so that no tombstones pile up. Memory comes from mmap: malloc may be the very thing that is running above us.
  *
- * While the driver frees a pointer its entry stays, marked: the driver may hand the same address to another thread before
- * the first one is back here, so a key can stand in the table twice, once marked and once not.
+ * A pointer is taken out before the driver frees it: the driver may hand the same address to another thread before the
+ * first one is back here. A free that the driver refused puts it back.
  */
 #include <string.h>
 #include <sys/mman.h>
@@ -14,15 +14,13 @@
 
 #define SHARDS 64
 #define FIRST_LOG2 4
-#define FREEING UINT64_C(1)
 
 struct entry {
     uint64_t key;  /* 0 = empty */
-    uint64_t word; /* bytes << 5 | device << 1 | being freed */
+    uint64_t word; /* bytes << 4 | device */
 };
 
 struct shard {
-    uint32_t lock;
     uint32_t log2; /* capacity; 0 = the first table, not yet used */
     uint64_t count;
     struct entry *entries;
@@ -38,19 +36,19 @@ static struct shard *shard_of(uint64_t key) { return &shards[hash(key) >> 58]; }
 static uint64_t home(const struct shard *s, uint64_t key) { return (hash(key) << 6) >> (64 - s->log2); }
 static uint64_t mask(const struct shard *s) { return (UINT64_C(1) << s->log2) - 1; }
 
-static uint64_t pack(struct hcs_holding h) { return h.bytes << 5 | (uint64_t)h.device << 1; }
+static uint64_t pack(struct hcs_holding h) { return h.bytes << 4 | h.device; }
 static struct hcs_holding unpack(uint64_t word) {
-    return (struct hcs_holding){.bytes = word >> 5, .device = (uint32_t)(word >> 1) & 15};
+    return (struct hcs_holding){.bytes = word >> 4, .device = (uint32_t)word & 15};
 }
 
-static struct entry *find(struct shard *s, uint64_t key, uint64_t freeing) {
+static struct entry *find(struct shard *s, uint64_t key) {
     if (s->log2 == 0)
         return NULL;
     for (uint64_t i = home(s, key);; i = (i + 1) & mask(s)) {
         struct entry *e = &s->entries[i];
         if (e->key == 0)
             return NULL;
-        if (e->key == key && (e->word & FREEING) == freeing)
+        if (e->key == key)
             return e;
     }
 }
@@ -101,54 +99,40 @@ static void erase(struct shard *s, struct entry *e) {
 
 int hcs_ledger_insert(uint64_t key, struct hcs_holding holding, struct hcs_holding *ret_replaced) {
     struct shard *s = shard_of(key);
-    int r = 0;
-    hcs_lock(&s->lock);
-    struct entry *known = find(s, key, 0);
+    struct entry *known = find(s, key);
     if (known) {
         *ret_replaced = unpack(known->word);
         known->word = pack(holding);
-        r = 1;
-    } else if ((s->log2 == 0 || (s->count + 1) * 8 > (mask(s) + 1) * 7) && grow(s) < 0) {
-        r = -ENOMEM;
-    } else {
-        place(s, (struct entry){.key = key, .word = pack(holding)});
-        s->count++;
+        return 1;
     }
-    hcs_unlock(&s->lock);
-    return r;
+    if ((s->log2 == 0 || (s->count + 1) * 8 > (mask(s) + 1) * 7) && grow(s) < 0)
+        return -ENOMEM;
+    place(s, (struct entry){.key = key, .word = pack(holding)});
+    s->count++;
+    return 0;
 }
 
-int hcs_ledger_claim(uint64_t key, struct hcs_holding *ret_holding) {
+int hcs_ledger_take(uint64_t key, struct hcs_holding *ret_holding) {
     struct shard *s = shard_of(key);
-    hcs_lock(&s->lock);
-    struct entry *e = find(s, key, 0);
-    if (e) {
-        *ret_holding = unpack(e->word);
-        e->word |= FREEING;
-    }
-    hcs_unlock(&s->lock);
-    return e ? 0 : -ENOENT;
+    struct entry *e = find(s, key);
+    if (!e)
+        return -ENOENT;
+    *ret_holding = unpack(e->word);
+    erase(s, e);
+    return 0;
 }
 
-void hcs_ledger_remove_claimed(uint64_t key) {
+int hcs_ledger_put_back(uint64_t key, struct hcs_holding holding) {
     struct shard *s = shard_of(key);
-    hcs_lock(&s->lock);
-    struct entry *e = find(s, key, FREEING);
-    if (e)
-        erase(s, e);
-    hcs_unlock(&s->lock);
+    /* One place stays empty: a search ends there. */
+    if (find(s, key) || (s->count + 1 >= mask(s) + 1 && grow(s) < 0))
+        return -ENOMEM;
+    place(s, (struct entry){.key = key, .word = pack(holding)});
+    s->count++;
+    return 0;
 }
 
-void hcs_ledger_unclaim(uint64_t key) {
-    struct shard *s = shard_of(key);
-    hcs_lock(&s->lock);
-    struct entry *e = find(s, key, FREEING);
-    if (e)
-        e->word &= ~FREEING;
-    hcs_unlock(&s->lock);
-}
-
-/* In a forked child, where no other thread runs: a lock may have been held, a table half moved. Nothing is read. */
+/* In a forked child, where no other thread runs: a table may have been half moved. Nothing is read. */
 void hcs_ledger_forget_all(void) {
     memset(shards, 0, sizeof shards);
     memset(first_tables, 0, sizeof first_tables);

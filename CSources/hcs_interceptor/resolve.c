@@ -48,6 +48,7 @@ static const struct symbol symbols[HCS_INDEX_COUNT] = {
 #undef HCS_QUERY
 
 void *hcs_reals[HCS_INDEX_COUNT];
+static uint8_t absent[HCS_INDEX_COUNT]; /* 1: the library that was asked lacks it */
 
 /* --- ELF lookup in a loaded object ---------------------------------------------------------------------------------- */
 
@@ -65,12 +66,8 @@ static const void *dynamic_pointer(uintptr_t base, ElfW(Addr) value) {
     return (const void *)(value >= base ? value : base + value);
 }
 
-static int read_object(const struct dl_phdr_info *info, struct object *ret_object) {
-    struct object o = {.base = info->dlpi_addr};
-    const ElfW(Dyn) *dynamic = NULL;
-    for (int i = 0; i < info->dlpi_phnum; i++)
-        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-            dynamic = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+static int read_dynamic(uintptr_t base, const ElfW(Dyn) *dynamic, struct object *ret_object) {
+    struct object o = {.base = base};
     for (; dynamic && dynamic->d_tag != DT_NULL; dynamic++) {
         const void *p = dynamic_pointer(o.base, dynamic->d_un.d_ptr);
         if (dynamic->d_tag == DT_SYMTAB)
@@ -88,13 +85,40 @@ static int read_object(const struct dl_phdr_info *info, struct object *ret_objec
     return o.symbols && o.strings && (o.gnu_hash || o.sysv_hash);
 }
 
+static int read_object(const struct dl_phdr_info *info, struct object *ret_object) {
+    const ElfW(Dyn) *dynamic = NULL;
+    for (int i = 0; i < info->dlpi_phnum; i++)
+        if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
+            dynamic = (const ElfW(Dyn) *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
+    return read_dynamic(info->dlpi_addr, dynamic, ret_object);
+}
+
+/* A sanitizer in the program asks dlsym while it starts, and has libc's functions interposed that do not work yet: until its
+ * questions are answered nothing of libc is called here. */
+static int equal(const char *a, const char *b) {
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
+}
+
+static int contains_text(const char *text, const char *part) {
+    for (; *text; text++) {
+        const char *t = text, *p = part;
+        while (*p && *t == *p)
+            t++, p++;
+        if (!*p)
+            return 1;
+    }
+    return 0;
+}
+
 /* 2 for the default version of the name, 1 for an older version of it, 0 for anything else. */
 static int matches(const struct object *o, uint32_t i, const char *name) {
     const ElfW(Sym) *s = &o->symbols[i];
     unsigned type = ELF64_ST_TYPE(s->st_info);
     if (s->st_shndx == SHN_UNDEF || s->st_value == 0 || (type != STT_FUNC && type != STT_NOTYPE))
         return 0;
-    if (strcmp(o->strings + s->st_name, name) != 0)
+    if (!equal(o->strings + s->st_name, name))
         return 0;
     return o->versions && (o->versions[i] & 0x8000) ? 1 : 2;
 }
@@ -169,7 +193,6 @@ static int contains(const struct dl_phdr_info *info, const void *address) {
 struct search {
     const char *name;
     const void *inside;  /* only the object that holds this address; NULL = any object but ours */
-    int libc_only;
     void *found;
 };
 
@@ -179,18 +202,28 @@ static int search_object(struct dl_phdr_info *info, size_t size, void *argument)
     struct object o;
     if (s->inside ? !contains(info, s->inside) : contains(info, symbols))
         return 0;
-    if (s->libc_only && !strstr(info->dlpi_name, "/libc.so.") && !strstr(info->dlpi_name, "/libdl.so.") &&
-        !strstr(info->dlpi_name, "/libc-") && !strstr(info->dlpi_name, "/libdl-"))
-        return 0;
     if (read_object(info, &o))
         s->found = lookup(&o, s->name);
     return s->found != NULL || s->inside != NULL;
 }
 
-static void *search_loaded(const char *name, const void *inside, int libc_only) {
-    struct search s = {.name = name, .inside = inside, .libc_only = libc_only};
+static void *search_loaded(const char *name, const void *inside) {
+    struct search s = {.name = name, .inside = inside};
     dl_iterate_phdr(search_object, &s);
     return s.found;
+}
+
+/* In libc, or in libdl before glibc 2.34, by the debugger's list of objects: neither is ever unloaded. */
+static void *search_libc(const char *name) {
+    static const char *const files[] = {"/libc.so.", "/libdl.so.", "/libc-", "/libdl-"};
+    for (const struct link_map *m = _r_debug.r_map; m; m = m->l_next)
+        for (int i = 0; i < 4; i++) {
+            struct object o;
+            void *found = contains_text(m->l_name, files[i]) && read_dynamic(m->l_addr, m->l_ld, &o) ? lookup(&o, name) : NULL;
+            if (found)
+                return found;
+        }
+    return NULL;
 }
 
 /* --- tables that exist before our constructor ------------------------------------------------------------------------- */
@@ -207,8 +240,8 @@ static void prepare(void) {
     int saved = errno;
     hcs_lock(&names_lock);
     if (!__atomic_load_n(&names_ready, __ATOMIC_ACQUIRE)) {
-        libc_dlsym = (dlsym_function)search_loaded("dlsym", NULL, 1);
-        libc_dlvsym = (dlvsym_function)search_loaded("dlvsym", NULL, 1);
+        libc_dlsym = (dlsym_function)search_libc("dlsym");
+        libc_dlvsym = (dlvsym_function)search_libc("dlvsym");
         for (uint32_t i = 0; i < HCS_INDEX_COUNT; i++) {
             uint32_t at = gnu_hash_of(symbols[i].name) % NAME_SLOTS;
             while (name_table[at] != 0)
@@ -229,7 +262,7 @@ static inline void ensure_prepared(void) {
 static int index_of(const char *name) {
     uint32_t at = gnu_hash_of(name) % NAME_SLOTS;
     for (; name_table[at] != 0; at = (at + 1) % NAME_SLOTS)
-        if (strcmp(symbols[name_table[at] - 1].name, name) == 0)
+        if (equal(symbols[name_table[at] - 1].name, name))
             return name_table[at] - 1;
     return -1;
 }
@@ -260,7 +293,7 @@ static void *through_caller(int index, const void *caller) {
 static void *find_for(int index, const void *caller) {
     ensure_prepared();
     if (!libc_dlsym)
-        return search_loaded(symbols[index].name, NULL, 0);
+        return search_loaded(symbols[index].name, NULL);
     void *found = not_ours(index, libc_dlsym(RTLD_NEXT, symbols[index].name));
     return found ? found : through_caller(index, caller);
 }
@@ -269,7 +302,7 @@ void *hcs_real_slow(enum hcs_index index, const void *caller) {
     int saved = errno;
     void *found = find_for((int)index, caller);
     if (!found)
-        found = search_loaded(symbols[index].name, NULL, 0);
+        found = search_loaded(symbols[index].name, NULL);
     if (found)
         remember((int)index, found);
     errno = saved;
@@ -278,19 +311,21 @@ void *hcs_real_slow(enum hcs_index index, const void *caller) {
 
 void *hcs_query(enum hcs_index index, const void *near) {
     void *known = __atomic_load_n(&hcs_reals[index], __ATOMIC_ACQUIRE);
-    if (HCS_LIKELY(known))
+    if (HCS_LIKELY(known) || __atomic_load_n(&absent[index], __ATOMIC_RELAXED))
         return known;
     int saved = errno;
-    void *found = near ? search_loaded(symbols[index].name, near, 0) : NULL;
+    void *found = near ? search_loaded(symbols[index].name, near) : NULL;
     if (found)
         remember((int)index, found);
     errno = saved;
-    return found ? found : hcs_real_slow(index, NULL);
+    if (!found && !(found = hcs_real_slow(index, NULL)) && near)
+        __atomic_store_n(&absent[index], 1, __ATOMIC_RELAXED);
+    return found;
 }
 
 void *hcs_query_in(enum hcs_index index, const char *soname) {
     void *known = __atomic_load_n(&hcs_reals[index], __ATOMIC_ACQUIRE);
-    if (known)
+    if (HCS_LIKELY(known) || __atomic_load_n(&absent[index], __ATOMIC_RELAXED))
         return known;
     int saved = errno;
     ensure_prepared();
@@ -301,7 +336,60 @@ void *hcs_query_in(enum hcs_index index, const char *soname) {
     if (found)
         remember((int)index, found);
     errno = saved;
-    return found ? found : hcs_real_slow(index, NULL);
+    if (!found && !(found = hcs_real_slow(index, NULL)) && handle)
+        __atomic_store_n(&absent[index], 1, __ATOMIC_RELAXED);
+    return found;
+}
+
+/* --- pointers that a driver's own look-up gave ---------------------------------------------------------------------------- */
+
+/* The hook of `name` with `suffix`, if `found` is that function as the library that holds `found` exports it. */
+static void *hook_if_same(const char *name, const char *suffix, void *found, int exact) {
+    char full[128];
+    size_t length = strlen(name), more = strlen(suffix);
+    if (length + more >= sizeof full)
+        return NULL;
+    memcpy(full, name, length);
+    memcpy(full + length, suffix, more + 1);
+    int index = index_of(full);
+    if (index < 0 || !symbols[index].hook)
+        return NULL;
+    if (found == symbols[index].hook)
+        return found;
+    void *exported = search_loaded(full, found);
+    if (exact ? exported != found : exported == NULL)
+        return NULL;
+    if (!hcs_real_slow((enum hcs_index)index, NULL))
+        remember(index, found);
+    return symbols[index].hook;
+}
+
+static int is_exported(void *found) {
+    Dl_info info;
+    return dladdr(found, &info) && info.dli_sname && info.dli_saddr == found;
+}
+
+/* By pointer, so that a newer revision that we do not know is never answered with a hook of an older one. Only a function
+ * that the library exports under no name at all is taken for the revision that its base name has. */
+void *hcs_door(const char *name, void *found, int per_thread_stream) {
+    static const char *const suffixes[] = {"", "_v2", "_v3", "_ptsz", "_v2_ptsz"};
+    static const char *const per_thread[] = {"_ptsz", "_v2_ptsz", "", "_v2", "_v3"};
+    const char *const *order = per_thread_stream ? per_thread : suffixes;
+    if (!name || !found || hcs_mode() == HCS_MODE_OFF)
+        return found;
+    int saved = errno;
+    void *hook = NULL;
+    ensure_prepared();
+    for (int i = 0; !hook && i < 5; i++)
+        hook = hook_if_same(name, order[i], found, 1);
+    if (!hook && !is_exported(found)) {
+        static const char *const likely[] = {"_v2", ""};
+        hook = per_thread_stream ? hook_if_same(name, "_ptsz", found, 0) : NULL;
+        for (int i = 0; !hook && i < 2; i++)
+            hook = hook_if_same(name, likely[i], found, 0);
+    }
+    errno = saved;
+    return hook ? hook : found;
 }
 
 /* --- dlsym, dlvsym ----------------------------------------------------------------------------------------------------- */

@@ -74,6 +74,7 @@ static void know_self(void) {
     (void)hcs_stat("/proc/self/ns/pid", &namespace);
     hcs_state.start_time = self.start_time;
     hcs_state.pid_namespace = namespace.st_ino;
+    hcs_guard_prepare(self.threads == 1);
 }
 
 /* Whether the process that filled the slot is gone. The caller holds the slot's lock byte, which says so already; but a

@@ -29,6 +29,21 @@
 #define HCS_SIM_LIBRARY_HANGS (1ull << 1)      /* every management call but init sleeps until the bit is cleared */
 #define HCS_SIM_LIBRARY_CRASHES (1ull << 2)    /* every management call but init raises SIGSEGV */
 
+/* Flags of a process (hcs_sim_process.flags). */
+#define HCS_SIM_PROCESS_MPS (1u << 0) /* CUDA_MPS_PIPE_DIRECTORY was set: an MPS client, whose memory stays its own */
+
+/* A MIG instance: a part of a card with a UUID, a memory and an accounting position of its own. What it holds is counted
+ * at its position and at its card's, so the card's figure is always the whole. 40 bytes. */
+#define HCS_SIM_MIGS 7u
+struct hcs_sim_mig {
+    uint8_t uuid[16];          /*  0 */
+    uint64_t memory;           /* 16 bytes */
+    uint32_t gpu_instance;     /* 24 */
+    uint32_t compute_instance; /* 28 */
+    uint32_t slices;           /* 32 of 7 */
+    uint32_t position;         /* 36 its index in hcs_sim_process.usage, beyond those of the devices */
+};
+
 /* A device. `vendor` is enum hcs_vendor of hcs_segment.h. 512 bytes. */
 struct hcs_sim_device {
     uint32_t vendor;          /*   0 */
@@ -50,21 +65,28 @@ struct hcs_sim_device {
     uint64_t power_mw;        /* 184 milliwatts, changes while running */
     uint64_t utilization;     /* 192 percent, changes while running */
     uint64_t used_elsewhere;  /* 200 bytes used by nobody in the process table, changes while running */
-    uint8_t reserved[304];
+    uint32_t mig_mode;        /* 208 1 = MIG is on: CUDA sees the instances, not the card */
+    uint32_t mig_count;       /* 212 */
+    struct hcs_sim_mig migs[HCS_SIM_MIGS]; /* 216 */
+    uint8_t reserved[16];     /* 496 */
 };
 
-/* A process that holds simulated device memory. Dead ones (pid and start time) are dropped by whoever looks, under the
- * file lock, as a kernel driver drops a dead client's memory. 48 + 64 * 24 = 1584 bytes. */
+/* A process that holds simulated device memory. Dead ones are dropped by whoever looks, under the file lock, as a kernel
+ * driver drops a dead client's memory. Within one pid namespace pid, start time and image say who is dead; across
+ * namespaces the POSIX record lock does that each owner holds on the first byte of its row (see hcs_segment.h: the kernel
+ * drops it on any death). 48 + 64 * 24 = 1584 bytes. */
 struct hcs_sim_usage {
     uint64_t requested; /* bytes asked for by live allocations */
-    uint64_t charged;   /* the same, rounded up to the device's granularity */
+    uint64_t charged;   /* what they take of the device: rounded up, and what memory pools keep for later */
     uint64_t count;     /* live allocations */
 };
 struct hcs_sim_process {
-    uint32_t pid; /* 0 = free; host pid namespace of the writer */
-    uint32_t reserved0;
-    uint64_t start_time; /* field 22 of /proc/pid/stat */
-    uint8_t reserved[32];
+    uint32_t pid;           /*  0 0 = free; in the owner's own pid namespace */
+    uint32_t flags;         /*  4 HCS_SIM_PROCESS_* */
+    uint64_t start_time;    /*  8 field 22 of /proc/pid/stat */
+    uint64_t pid_namespace; /* 16 inode of /proc/self/ns/pid */
+    uint64_t image;         /* 24 field 28 of /proc/pid/stat, the start of the stack: another one after exec(); 0 = not known */
+    uint8_t reserved[16];   /* 32 */
     struct hcs_sim_usage usage[HCS_SIM_DEVICES]; /* by position in hcs_sim_host.devices */
 };
 
@@ -75,11 +97,16 @@ struct hcs_sim_host {
     uint64_t total_size;         /* 16 sizeof(struct hcs_sim_host) */
     uint64_t revision;           /* 24 +1 at each change by hcs-agent simulate */
     uint64_t library_faults[8];  /* 32 by enum hcs_vendor */
-    uint8_t reserved[416];       /* 96 */
+    uint64_t process_rows;       /* 96 rows that were ever used: the rest is free */
+    uint64_t public_calls;       /* 104 calls of public memory functions, inner ones too: what re-entrancy looks like */
+    uint8_t reserved[400];       /* 112 */
     struct hcs_sim_device devices[HCS_SIM_DEVICES];        /* 512 */
     struct hcs_sim_process processes[HCS_SIM_PROCESSES];   /* 33280 */
 };
 
+_Static_assert(sizeof(struct hcs_sim_mig) == 40, "simulated MIG instance size");
+_Static_assert(offsetof(struct hcs_sim_device, migs) == 216, "MIG instances offset");
+_Static_assert(offsetof(struct hcs_sim_process, usage) == 48, "usage offset");
 _Static_assert(sizeof(struct hcs_sim_device) == 512, "simulated device size");
 _Static_assert(sizeof(struct hcs_sim_process) == 1584, "simulated process size");
 _Static_assert(offsetof(struct hcs_sim_host, devices) == 512, "devices offset");
@@ -97,6 +124,29 @@ HCS_SIM_INLINE uint64_t hcs_sim_library_faults(const struct hcs_sim_host *h, uin
 }
 HCS_SIM_INLINE void hcs_sim_set_library_faults(struct hcs_sim_host *h, uint32_t vendor, uint64_t bits) {
     hcs_sim_store(&h->library_faults[vendor & 7], bits);
+}
+/* Cuts a MIG instance out of a device, before its first use. Returns it, or NULL where no more fit. */
+HCS_SIM_INLINE struct hcs_sim_mig *hcs_sim_add_mig(struct hcs_sim_host *h, uint32_t device, const uint8_t uuid[16],
+                                                   uint64_t memory, uint32_t slices) {
+    uint32_t total = 0;
+    if (device >= h->device_count || h->devices[device].mig_count >= HCS_SIM_MIGS)
+        return NULL;
+    for (uint32_t i = 0; i < h->device_count; i++)
+        total += h->devices[i].mig_count;
+    if (h->device_count + total >= HCS_SIM_DEVICES)
+        return NULL;
+    struct hcs_sim_device *d = &h->devices[device];
+    struct hcs_sim_mig *mig = &d->migs[d->mig_count];
+    for (int i = 0; i < 16; i++)
+        mig->uuid[i] = uuid[i];
+    mig->memory = memory;
+    mig->gpu_instance = d->mig_count + 1;
+    mig->compute_instance = 0;
+    mig->slices = slices;
+    mig->position = HCS_SIM_DEVICES - 1 - total;
+    d->mig_count++;
+    d->mig_mode = 1;
+    return mig;
 }
 
 #endif

@@ -2,9 +2,9 @@
  *
  * HIP, Hygon's and AMD's. Its calls re-enter each other through exported names, which the per-thread depth answers.
  */
-#include "hook.h"
-
 #include <string.h>
+
+#include "bodies.h"
 
 #include "hip_abi.h"
 
@@ -31,6 +31,12 @@ static int device_uuid(const void *real, int ordinal, char *ret_uuid) {
     return 0;
 }
 
+static int graph_reserved(const void *real, int ordinal, uint64_t *ret_bytes) {
+    __typeof__(hipDeviceGetGraphMemAttribute) *get =
+        (__typeof__(hipDeviceGetGraphMemAttribute) *)hcs_query(HCS_INDEX_hipDeviceGetGraphMemAttribute, real);
+    return get ? get(ordinal, HCS_HIP_GRAPH_MEMORY_RESERVED, ret_bytes) : HCS_HIP_NOT_FOUND;
+}
+
 static const struct hcs_layer hip_runtime = {
     .vendor = HCS_VENDOR_HYGON,
     .success = HCS_HIP_SUCCESS,
@@ -38,8 +44,129 @@ static const struct hcs_layer hip_runtime = {
     .missing = HCS_HIP_NOT_INITIALIZED,
     .current_device = current_device,
     .device_uuid = device_uuid,
+    .graph_reserved = graph_reserved,
     .visibility = {"HIP_VISIBLE_DEVICES"}, /* for a runtime older than 5.2, which has no hipDeviceGetUuid */
 };
+
+static const struct hcs_layer rsmi = {.vendor = HCS_VENDOR_HYGON, .missing = HCS_RSMI_NOT_SUPPORTED};
+
+/* --- where memory comes from ---------------------------------------------------------------------------------------------- */
+
+static int location_device(const struct hcs_hip_location *location) {
+    return location->type == HCS_HIP_LOCATION_DEVICE ? location->id : HCS_NOWHERE;
+}
+
+#define HCS_QUERY_HIP(name) ((__typeof__(name) *)hcs_query(HCS_INDEX_##name, hcs_real(HCS_INDEX_hipMallocAsync, NULL)))
+
+/* While a stream is captured, a call on it makes a node of a graph and happens at each launch. */
+static int is_capturing(void *stream) {
+    __typeof__(hipStreamIsCapturing) *ask = stream ? HCS_QUERY_HIP(hipStreamIsCapturing) : NULL;
+    int capturing = 0;
+    return ask && ask(stream, &capturing) == HCS_HIP_SUCCESS && capturing != 0;
+}
+
+static int stream_device(void *stream) {
+    int ordinal;
+    if (is_capturing(stream)) {
+        if (current_device(hcs_real(HCS_INDEX_hipMallocAsync, NULL), &ordinal) == HCS_HIP_SUCCESS)
+            hcs_graph_note(&hip_runtime, ordinal);
+        return HCS_NOWHERE; /* the graph pays, at launch */
+    }
+    __typeof__(hipStreamGetDevice) *get = stream ? HCS_QUERY_HIP(hipStreamGetDevice) : NULL;
+    return get && get(stream, &ordinal) == HCS_HIP_SUCCESS ? ordinal : HCS_CURRENT;
+}
+
+static int pool_device(void *pool, void *stream) {
+    return stream_device(stream) == HCS_NOWHERE ? HCS_NOWHERE : hcs_pool_device(HCS_VENDOR_HYGON, (uintptr_t)pool);
+}
+
+/* --- sizes ------------------------------------------------------------------------------------------------------------------ */
+
+/* hipArray_Format; formats are CUDA's numbers. */
+static uint64_t element_bytes(int format, unsigned channels) {
+    switch (format) {
+    case 0x01:
+    case 0x08:
+        return channels;
+    case 0x02:
+    case 0x09:
+    case 0x10:
+        return (uint64_t)channels * 2;
+    default:
+        return (uint64_t)channels * 4;
+    }
+}
+
+static int is_layered(unsigned flags) { return (flags & 5) != 0; }
+
+static uint64_t array_bytes(const struct hcs_hip_array *d) {
+    return d ? hcs_array_bytes(d->width, d->height, 0, element_bytes(d->format, d->channels)) : 0;
+}
+static uint64_t array3d_bytes(const struct hcs_hip_array3d *d) {
+    return d ? hcs_array_bytes(d->width, d->height, d->depth, element_bytes(d->format, d->channels)) : 0;
+}
+static uint64_t mipmapped_bytes(const struct hcs_hip_array3d *d, unsigned levels) {
+    if (!d)
+        return 0;
+    return hcs_mipmapped_bytes(d->width, d->height, d->depth, element_bytes(d->format, d->channels), levels,
+                               is_layered(d->flags));
+}
+
+static uint64_t channel_bytes(const struct hcs_hip_channels *c) {
+    uint64_t bits = 0;
+    for (int i = 0; i < 4; i++)
+        bits += c->bits[i] > 0 ? (uint64_t)c->bits[i] : 0;
+    return (bits + 7) / 8;
+}
+static uint64_t runtime_array_bytes(const struct hcs_hip_channels *c, struct hcs_hip_extent e) {
+    return c ? hcs_array_bytes(e.width, e.height, e.depth, channel_bytes(c)) : 0;
+}
+static uint64_t runtime_mipmapped_bytes(const struct hcs_hip_channels *c, struct hcs_hip_extent e, unsigned levels,
+                                        unsigned flags) {
+    return c ? hcs_mipmapped_bytes(e.width, e.height, e.depth, channel_bytes(c), levels, is_layered(flags)) : 0;
+}
+
+/* --- questions -------------------------------------------------------------------------------------------------------------- */
+
+static void narrow_properties(const void *real, void *properties, size_t offset, int ordinal) {
+    size_t total;
+    if (!properties)
+        return;
+    memcpy(&total, (char *)properties + offset, sizeof total);
+    hcs_info_narrow(&hip_runtime, real, ordinal, NULL, &total);
+    memcpy((char *)properties + offset, &total, sizeof total);
+}
+
+static int rsmi_uuid(const void *real, uint32_t index, char *ret_uuid) {
+    __typeof__(rsmi_dev_unique_id_get) *get =
+        (__typeof__(rsmi_dev_unique_id_get) *)hcs_query(HCS_INDEX_rsmi_dev_unique_id_get, real);
+    uint64_t id = 0;
+    if (!get || get(index, &id) != rsmi.success)
+        return 0;
+    memcpy(ret_uuid, "GPU-", 4);
+    for (int i = 0; i < 16; i++)
+        ret_uuid[4 + i] = "0123456789abcdef"[id >> (60 - 4 * i) & 15];
+    ret_uuid[20] = '\0';
+    return 1;
+}
+
+static void narrow_rsmi_total(const void *real, uint32_t index, uint64_t *bytes) {
+    char uuid[24];
+    if (rsmi_uuid(real, index, uuid))
+        (void)hcs_report_narrow(HCS_VENDOR_HYGON, uuid, -1, NULL, bytes);
+}
+
+static void narrow_rsmi_usage(const void *real, uint32_t index, uint64_t *bytes) {
+    char uuid[24];
+    __typeof__(rsmi_dev_memory_total_get) *get_total =
+        (__typeof__(rsmi_dev_memory_total_get) *)hcs_query(HCS_INDEX_rsmi_dev_memory_total_get, real);
+    uint64_t total = 0;
+    if (!get_total || get_total(index, HCS_RSMI_VRAM, &total) != rsmi.success || !rsmi_uuid(real, index, uuid))
+        return;
+    uint64_t remaining = total > *bytes ? total - *bytes : 0;
+    if (hcs_report_narrow(HCS_VENDOR_HYGON, uuid, -1, &remaining, &total))
+        *bytes = total > remaining ? total - remaining : 0;
+}
 
 #define HCS_HOOK(name, kind, ...) HCS_DEFINE_##kind(name, __VA_ARGS__)
 #define HCS_QUERY(name)

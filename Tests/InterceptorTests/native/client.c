@@ -479,6 +479,100 @@ static int orphan_exec(void) {
     return 0;
 }
 
+/* A daemon: forks twice, leaves the session, closes everything. The last of the line charges and is held to what is left. */
+static int daemonises(void) {
+    void *p;
+    struct hcs_segment *s = segment();
+    int status;
+    EXPECT(cudaMalloc(&p, 700 * MIB) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        setsid();
+        pid_t grandchild = fork();
+        if (grandchild == 0) {
+            for (int fd = 0; fd < 1100; fd++)
+                close(fd);
+            int ok = cudaMalloc(&p, 700 * MIB) == 2 && cudaMalloc(&p, 300 * MIB) == 0 && s->devices[0].used == 1000 * MIB &&
+                     slot_total(s) == 1000 * MIB && cudaFree(p) == 0 && s->devices[0].used == 700 * MIB;
+            _exit(!ok);
+        }
+        waitpid(grandchild, &status, 0);
+        _exit(!WIFEXITED(status) || WEXITSTATUS(status));
+    }
+    waitpid(child, &status, 0);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    EXPECT(s->devices[0].used == 700 * MIB && cudaMalloc(&p, 324 * MIB) == 0);
+    return 0;
+}
+
+/* Root becomes somebody: before its first charge, and once more in a child. */
+static int changes_user(void) {
+    void *p, *q;
+    struct hcs_segment *s = segment();
+    int status;
+    if (geteuid() != 0)
+        return 77;
+    EXPECT(setgid(65534) == 0 && setuid(65534) == 0);
+    EXPECT(cudaMalloc(&p, 700 * MIB) == 0 && cudaMalloc(&q, 700 * MIB) == 2 && s->devices[0].used == 700 * MIB);
+    pid_t child = fork();
+    if (child == 0)
+        _exit(!(cudaMalloc(&q, 700 * MIB) == 2 && cudaMalloc(&q, 300 * MIB) == 0));
+    waitpid(child, &status, 0);
+    EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    EXPECT(cudaMalloc(&q, 324 * MIB) == 0); /* what the child held comes back */
+    EXPECT(cudaFree(p) == 0 && cudaFree(q) == 0 && s->devices[0].used == 0);
+    return 0;
+}
+
+/* A child in a pid namespace of its own, where pid numbers say nothing: only the locks do. */
+static int own_pid_namespace(void) {
+    void *p, *q;
+    struct hcs_segment *s = segment();
+    int status;
+    int ready[2];
+    EXPECT(cudaMalloc(&p, 700 * MIB) == 0 && pipe(ready) == 0);
+    if (unshare(CLONE_NEWPID) != 0)
+        return 77;
+    pid_t child = fork();
+    if (child == 0) {
+        int ok = cudaMalloc(&q, 700 * MIB) == 2 && slot_total(s) == 700 * MIB && cudaMalloc(&q, 300 * MIB) == 0;
+        (void)!write(ready[1], ok ? "1" : "0", 1);
+        pause();
+        _exit(1);
+    }
+    char byte = 0;
+    EXPECT(read(ready[0], &byte, 1) == 1 && byte == '1');
+    kill(child, SIGSTOP);
+    EXPECT(s->slots[1].pid == 1 && s->slots[1].pid_namespace != s->slots[0].pid_namespace);
+    EXPECT(cudaMalloc(&q, 300 * MIB) == 2 && slot_total(s) == 1000 * MIB); /* stopped, not dead */
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    EXPECT(cudaMalloc(&q, 300 * MIB) == 0 && s->devices[0].used == 1000 * MIB);
+    return 0;
+}
+
+/* A vfork child lives in its parent's memory until it execs: it must leave slot and ledger as they are. */
+static int vforks(void) {
+    void *p;
+    struct hcs_segment *s = segment();
+    EXPECT(cudaMalloc(&p, 700 * MIB) == 0);
+    for (int i = 0; i < 20; i++) {
+        pid_t child = vfork();
+        if (child == 0) {
+            if (i % 2)
+                _exit(0);
+            execl("/proc/self/exe", "client", "gets", "300", (char *)NULL);
+            _exit(126);
+        }
+        int status;
+        waitpid(child, &status, 0);
+        EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    EXPECT(cudaFree(p) == 0 && s->slots[0].state == HCS_SLOT_LIVE && s->slots[0].used[0] == 0);
+    EXPECT(cudaMalloc(&p, GIB) == 0);
+    return 0;
+}
+
 /* --- driver answers --------------------------------------------------------------------------------------------------- */
 
 static int driver_refuses(void) {
@@ -691,6 +785,7 @@ static const struct scenario {
     {"survive", survive}, {"race", race}, {"contend", contend}, {"ordinals", ordinals}, {"narrowed", narrowed}, {"total", total},
     {"hold", hold}, {"shares", shares}, {"gets", gets}, {"fork_child", fork_child}, {"clone_child", clone_child},
     {"fork_storm", fork_storm}, {"exec_again", exec_again}, {"after_exec", after_exec},
+    {"daemonises", daemonises}, {"changes_user", changes_user}, {"own_pid_namespace", own_pid_namespace}, {"vforks", vforks},
     {"closes_descriptors", closes_descriptors}, {"is_locked", is_locked}, {"orphan", orphan}, {"orphan_exec", orphan_exec},
     {"driver_refuses", driver_refuses}, {"strange_arguments", strange_arguments}, {"null_infos", null_infos},
     {"infos", infos}, {"acl_infos", acl_infos}, {"charged_once", charged_once}, {"reused_address", reused_address},

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
- * With -DOLD_CNRT: CNRT 4, which has cnrtGetMemInfo (MiB), not cnrtMemGetInfo, and numbers its errors otherwise. */
-#define FAKE_BASE UINT64_C(0x730000000000)
-#include "fake_memory.h"
-
+ * With -DOLD_CNRT: CNRT 4, which has cnrtGetMemInfo (MiB), not cnrtMemGetInfo, and numbers its errors otherwise.
+ * Else: a runtime that goes through the driver's exported names. */
 #include "cnrt_abi.h"
 
+#ifdef OLD_CNRT
+#define FAKE_BASE UINT64_C(0x730000000000)
+#include "fake_memory.h"
 #define DEVICE host_index("MLU_VISIBLE_DEVICES", current_ordinal)
+#else
+void fake_cn_set_device(int ordinal);
+#endif
 
 #ifdef OLD_CNRT
 #define INVALID HCS_CNRT4_INVALID
@@ -16,15 +20,24 @@
 #endif
 
 int cnrtSetDevice(int ordinal) {
+#ifdef OLD_CNRT
     current_ordinal = ordinal;
+#else
+    fake_cn_set_device(ordinal);
+#endif
     return HCS_CNRT_SUCCESS;
 }
 
 int cnrtGetDevice(int *ordinal) {
+#ifdef OLD_CNRT
     *ordinal = current_ordinal;
     return HCS_CNRT_SUCCESS;
+#else
+    return cnCtxGetDevice(ordinal);
+#endif
 }
 
+#ifdef OLD_CNRT
 int cnrtMalloc(void **pointer, size_t bytes) {
     uint64_t address = 0;
     if (!pointer || bytes == 0)
@@ -34,8 +47,24 @@ int cnrtMalloc(void **pointer, size_t bytes) {
     *pointer = (void *)(uintptr_t)address;
     return HCS_CNRT_SUCCESS;
 }
-
+int cnrtMallocFrameBuffer(void **pointer, size_t bytes) { return cnrtMalloc(pointer, bytes); }
 int cnrtFree(void *pointer) { return fake_free((uintptr_t)pointer) ? INVALID : HCS_CNRT_SUCCESS; }
+#else
+int cnrtMalloc(void **pointer, size_t bytes) {
+    if (!pointer || bytes == 0)
+        return INVALID;
+    return cnMalloc((uint64_t *)pointer, bytes) ? NO_MEMORY : HCS_CNRT_SUCCESS;
+}
+int cnrtMallocConstant(void **pointer, size_t bytes) { return cnMallocConstant((uint64_t *)pointer, bytes) ? NO_MEMORY : HCS_CNRT_SUCCESS; }
+int cnrtMallocAsync(void **pointer, size_t bytes, void *queue) {
+    return cnMemAllocAsync((uint64_t *)pointer, bytes, queue) ? NO_MEMORY : HCS_CNRT_SUCCESS;
+}
+int cnrtFree(void *pointer) { return cnFree((uintptr_t)pointer) ? INVALID : HCS_CNRT_SUCCESS; }
+int cnrtFreeAsync(void *pointer, void *queue) {
+    (void)queue;
+    return cnrtFree(pointer);
+}
+#endif
 
 #ifdef OLD_CNRT
 int cnrtGetMemInfo(size_t *free_mib, size_t *total_mib, uint32_t channel) {
@@ -46,8 +75,5 @@ int cnrtGetMemInfo(size_t *free_mib, size_t *total_mib, uint32_t channel) {
     return HCS_CNRT_SUCCESS;
 }
 #else
-int cnrtMemGetInfo(size_t *free_bytes, size_t *total_bytes) {
-    fake_info(DEVICE, free_bytes, total_bytes);
-    return HCS_CNRT_SUCCESS;
-}
+int cnrtMemGetInfo(size_t *free_bytes, size_t *total_bytes) { return cnMemGetInfo(free_bytes, total_bytes); }
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs every case of the preload library and prints one line for each: `runner DIRECTORY`, where the Makefile has put the
+ * Runs every case of the preload library and prints one line for each: `runner DIRECTORY SYMBOLS [PART OF A NAME]`, where the Makefile has put the
  * library, the fake drivers and the clients. Each case starts clients with an environment of its own; the runner itself is
  * never preloaded.
  */
@@ -24,6 +24,7 @@
 
 #define GIB (UINT64_C(1) << 30)
 #define MIB (UINT64_C(1) << 20)
+#define SKIPPED 77 /* of a case or a client: cannot be run here (not root, no such compiler) */
 #define EXPECT(condition)                                                                                              \
     do {                                                                                                               \
         if (!(condition)) {                                                                                            \
@@ -33,6 +34,7 @@
     } while (0)
 
 static char directory[1024], scratch[1100], segment_path[1200], truth_path[1200], error_path[1200], output_path[1200];
+static char symbols_directory[1024];
 static char job[64];
 static char failure[4096];
 static struct truth *truth;
@@ -620,6 +622,17 @@ static int cloned_child_owns_nothing(void) { return in_own_segment("client clone
 static int fork_among_threads_does_not_hang(void) { return in_own_segment("client fork_storm"); }
 static int exec_starts_anew(void) { return in_own_segment("client exec_again"); }
 static int closed_descriptors_keep_the_charge(void) { return in_own_segment("client closes_descriptors"); }
+static int daemons_are_held_to_the_rest(void) { return in_own_segment("client daemonises"); }
+static int another_user_keeps_its_charge(void) { return in_own_segment("client changes_user"); }
+static int pid_namespaces_do_not_mislead(void) { return in_own_segment("client own_pid_namespace"); }
+static int vfork_leaves_everything(void) { return in_own_segment("client vforks"); }
+static int sanitized(const char *program) {
+    char path[1100];
+    snprintf(path, sizeof path, "%s/%s", directory, program);
+    return exists(path) ? in_own_segment(program) : SKIPPED;
+}
+static int static_asan_starts(void) { return sanitized("sanitized_address"); }
+static int static_tsan_starts(void) { return sanitized("sanitized_thread"); }
 static int driver_failure_gives_back(void) { return in_own_segment("client driver_refuses"); }
 static int charged_once(void) { return in_own_segment("client charged_once"); }
 static int reused_address(void) { return in_own_segment("client reused_address"); }
@@ -633,6 +646,76 @@ static int no_library_no_name(void) { return in_own_segment("client_unlinked fin
 static int local_handle(void) { return in_own_segment("client_unlinked local_handle"); }
 static int local_plugin(void) { return in_own_segment("client_unlinked local_plugin"); }
 static int local_pointer(void) { return in_own_segment("client_unlinked local_pointer"); }
+
+static int every_function_is_charged(void) { return in_own_segment("cover functions"); }
+static int pitches_are_corrected(void) { return in_own_segment("cover pitches"); }
+static int arrays_are_rounded(void) { return in_own_segment("cover arrays"); }
+static int virtual_memory_lives_by_handles_and_mappings(void) {
+    EXPECT(in_own_segment("cover virtual_memory") == 0);
+    memset(truth, 0, sizeof *truth);
+    EXPECT(in_own_segment("cover many_handles") == 0);
+    memset(truth, 0, sizeof *truth);
+    return in_own_segment("cover virtual_memory_elsewhere");
+}
+static int streams_and_pools(void) { return in_own_segment("cover streams_and_pools"); }
+static int graphs_are_booked_at_launch(void) { return in_own_segment("cover graphs"); }
+static int doors_hand_out_hooks(void) { return in_own_segment("cover doors"); }
+static int questions_are_answered_with_the_quota(void) { return in_own_segment("cover questions"); }
+static int tools_agree(void) { return in_own_segment("cover tools"); }
+
+/* --- lists ---------------------------------------------------------------------------------------------------------------- */
+
+/* Whether `text` has the word, followed by one of `ends`. */
+static int has_word(const char *text, const char *word, size_t length, const char *ends) {
+    for (const char *at = text; (at = strstr(at, word)); at++)
+        if ((at == text || strchr(" \n\t;{", at[-1])) && strchr(ends, at[length]))
+            return 1;
+    return 0;
+}
+
+static int lists_are_covered(void) {
+    static const char *const lists[] = {"nvidia.txt", "ascend.txt", "hygon.txt", "cambricon.txt"};
+    static char exports[65536], waivers[65536], all[65536], path[1400];
+    snprintf(path, sizeof path, "%s/interceptor/exports.map", directory);
+    EXPECT(read_text(path, exports, sizeof exports) > 1000);
+    snprintf(path, sizeof path, "%s/waivers.txt", symbols_directory);
+    EXPECT(read_text(path, waivers, sizeof waivers) > 1000);
+    size_t length = 0;
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%s", symbols_directory, lists[i]);
+        size_t n = read_text(path, all + length, sizeof all - length);
+        EXPECT(n > 100);
+        length += n;
+    }
+    char word[128];
+    for (const char *line = all; *line; line += strcspn(line, "\n") + 1) {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(line, "\n"), line);
+        if (word[0] == '#')
+            continue;
+        int hooked = has_word(exports, word, strlen(word), ";"), waived = has_word(waivers, word, strlen(word), ":");
+        if (hooked == waived) {
+            snprintf(failure, sizeof failure, "%s is %s", word, hooked ? "hooked and waived" : "neither hooked nor waived");
+            return 1;
+        }
+    }
+    for (const char *line = waivers; *line; line += strcspn(line, "\n") + 1) {
+        size_t n = strcspn(line, ":\n");
+        snprintf(word, sizeof word, "%.*s", (int)n, line);
+        if (word[0] != '#' && (line[n] != ':' || strcspn(line + n, "\n") < 20 || !has_word(all, word, strlen(word), "\n"))) {
+            snprintf(failure, sizeof failure, "the waiver of %s has no reason, or no list has the name", word);
+            return 1;
+        }
+    }
+    const char *names = strstr(exports, "global:");
+    for (const char *at = names + strlen("global:"); (at += strspn(at, " \n\t;")), strncmp(at, "local", 5) != 0; at += strcspn(at, ";")) {
+        snprintf(word, sizeof word, "%.*s", (int)strcspn(at, ";"), at);
+        if (strcmp(word, "dlsym") && strcmp(word, "dlvsym") && !has_word(all, word, strlen(word), "\n")) {
+            snprintf(failure, sizeof failure, "%s is hooked, but no list has the name", word);
+            return 1;
+        }
+    }
+    return 0;
+}
 
 static int strange_arguments(void) {
     for EACH_API(i) {
@@ -730,6 +813,12 @@ static const struct test {
     {"a bare clone owns nothing of its parent", cloned_child_owns_nothing},
     {"fork among allocating threads does not hang", fork_among_threads_does_not_hang},
     {"exec starts with nothing charged", exec_starts_anew},
+    {"a daemon is held to what is left", daemons_are_held_to_the_rest},
+    {"a process that becomes another user keeps its charge", another_user_keeps_its_charge},
+    {"pid namespaces do not mislead", pid_namespaces_do_not_mislead},
+    {"vfork leaves slot and ledger as they are", vfork_leaves_everything},
+    {"a program with gcc's static ASan starts and is held", static_asan_starts},
+    {"a program with gcc's static TSan starts and is held", static_tsan_starts},
     {"a program that closes every descriptor keeps its charge", closed_descriptors_keep_the_charge},
     {"a refused allocation is given back, a refused free stays charged", driver_failure_gives_back},
     {"runtime over driver is charged once", charged_once},
@@ -740,6 +829,16 @@ static const struct test {
     {"a quota above physical memory is not shown", quota_above_physical_is_not_shown},
     {"without memory for the ledger requests are denied and undone", ledger_cannot_grow},
     {"100000 allocations in any order end at zero", ledger_matches_the_driver},
+    {"every function of every list is hooked, or waived with a reason", lists_are_covered},
+    {"every allocation function of every vendor is charged once and freed", every_function_is_charged},
+    {"a pitch is corrected after the call", pitches_are_corrected},
+    {"arrays are rounded, levels add up, sparse ones are free", arrays_are_rounded},
+    {"virtual memory lives by handles and mappings", virtual_memory_lives_by_handles_and_mappings},
+    {"a stream's and a pool's device pays", streams_and_pools},
+    {"a graph's memory is booked at launch", graphs_are_booked_at_launch},
+    {"look-up functions hand out hooks, by pointer", doors_hand_out_hooks},
+    {"every question for memory is answered with the quota", questions_are_answered_with_the_quota},
+    {"nvidia-smi and its kin agree", tools_agree},
     {"dlvsym and RTLD_DEFAULT lead to the hook of a versioned symbol", dlvsym_door},
     {"names that are not hooked are forwarded", unhooked_names_are_forwarded},
     {"without a vendor library the name is not found", no_library_no_name},
@@ -754,7 +853,7 @@ static const struct test {
 };
 
 int main(int argc, char **argv) {
-    if (argc < 2 || !realpath(argv[1], directory))
+    if (argc < 3 || !realpath(argv[1], directory) || !realpath(argv[2], symbols_directory))
         return 2;
     signal(SIGPIPE, SIG_IGN);
     srandom((unsigned)getpid());
@@ -767,7 +866,7 @@ int main(int argc, char **argv) {
     truth = map_file(truth_path, sizeof *truth);
     int passed = 0, failed = 0;
     for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) {
-        if (argc > 2 && !strstr(tests[i].name, argv[2]))
+        if (argc > 3 && !strstr(tests[i].name, argv[3]))
             continue;
         fresh_world();
         struct timespec a, b;
@@ -775,6 +874,10 @@ int main(int argc, char **argv) {
         int status = tests[i].run();
         clock_gettime(CLOCK_MONOTONIC, &b);
         long ms = (b.tv_sec - a.tv_sec) * 1000 + (b.tv_nsec - a.tv_nsec) / 1000000;
+        if (status == SKIPPED) {
+            printf("skipped, because it cannot be run here (not root, or no such compiler): %s\n", tests[i].name);
+            continue;
+        }
         printf("%s %s (%ld ms)\n", status == 0 ? "ok    " : "FAILED", tests[i].name, ms);
         if (status != 0)
             printf("       status %d; %s\n       stderr: %.600s\n", status, failure, error_text());

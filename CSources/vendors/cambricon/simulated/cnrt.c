@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Simulated libcnrt.so with the error numbers of CNRT 5 and later.
+ * Simulated libcnrt.so with the error numbers of CNRT 5 and later, on top of libcndrv.so.
  */
-#include "../../../simulation/hcs_sim_library.h"
+#include "cnrt_driver.h"
 
-#include <stdlib.h>
+#include "../../../simulation/hcs_sim_library.h"
 
 typedef int cnrtRet_t;
 enum {
@@ -15,108 +15,126 @@ enum {
     cnrtErrorSys = 100007,
     cnrtErrorNoMem = 100100,
 };
+#define API EXPORT cnrtRet_t
 
-static cnrtRet_t translate(enum hcs_sim_result result) {
-    switch (result) {
-    case HCS_SIM_OK:
-        return cnrtSuccess;
-    case HCS_SIM_OUT_OF_MEMORY:
-        return cnrtErrorNoMem;
-    case HCS_SIM_INVALID:
-        return cnrtErrorArgsInvalid;
-    case HCS_SIM_LOST:
-        return cnrtErrorSys;
-    default:
-        return cnrtErrorNoDevice;
-    }
+static _Thread_local int current;
+
+/* The driver's numbers are these; only those of addresses are its own. */
+static cnrtRet_t translate(int result) {
+    return result == 100102 ? cnrtErrorArgsInvalid : result;
 }
 
 static cnrtRet_t ready(void) {
-    return translate(hcs_sim_runtime_init(HCS_VENDOR_CAMBRICON, "MLU_VISIBLE_DEVICES", NULL));
+    return translate(cnInit(0));
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtGetDeviceCount(unsigned *count) {
+static cnrtRet_t on_device(void) {
+    void *context = NULL;
+    cnrtRet_t result = ready();
+    if (result == cnrtSuccess)
+        result = translate(cnSharedContextAcquire(&context, current));
+    return result == cnrtSuccess ? translate(cnCtxSetCurrent(context)) : result;
+}
+
+API cnrtGetDeviceCount(unsigned *count) {
+    int found = 0;
     if (count == NULL)
         return cnrtErrorArgsInvalid;
     *count = 0;
     cnrtRet_t result = ready();
     if (result == cnrtSuccess)
-        *count = hcs_sim_runtime_count();
+        result = translate(cnDeviceGetCount(&found));
+    if (result == cnrtSuccess)
+        *count = (unsigned)found;
     return result;
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtSetDevice(int device) {
-    cnrtRet_t result = ready();
+API cnrtSetDevice(int device) {
+    int before = current;
+    current = device;
+    cnrtRet_t result = on_device();
     if (result != cnrtSuccess)
-        return result;
-    enum hcs_sim_result outcome = hcs_sim_runtime_select(device);
-    return outcome == HCS_SIM_INVALID ? cnrtErrorDeviceInvalid : translate(outcome);
+        current = before;
+    return result;
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtGetDevice(int *device) {
+API cnrtGetDevice(int *device) {
     cnrtRet_t result = ready();
     if (result != cnrtSuccess)
         return result;
     if (device == NULL)
         return cnrtErrorArgsInvalid;
-    *device = hcs_sim_runtime_current();
+    *device = current;
     return cnrtSuccess;
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtSyncDevice(void) {
-    return ready();
+API cnrtSyncDevice(void) {
+    cnrtRet_t result = on_device();
+    return result == cnrtSuccess ? translate(cnCtxSync()) : result;
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtMalloc(void **pointer, size_t bytes) {
-    cnrtRet_t result = ready();
+/* Memory */
+
+static cnrtRet_t allocate(int (*how)(uint64_t *, uint64_t), void **pointer, size_t bytes) {
+    uint64_t address = 0;
+    hcs_sim_count_call();
+    cnrtRet_t result = on_device();
     if (result != cnrtSuccess)
         return result;
     if (pointer == NULL || bytes == 0)
         return cnrtErrorArgsInvalid;
-    return translate(hcs_sim_runtime_allocate(bytes, pointer));
+    result = translate(how(&address, bytes));
+    if (result == cnrtSuccess)
+        *pointer = (void *)(uintptr_t)address;
+    return result;
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtMallocConstant(void **pointer, size_t bytes) {
-    return cnrtMalloc(pointer, bytes);
+API cnrtMalloc(void **pointer, size_t bytes) {
+    return allocate(cnMalloc, pointer, bytes);
+}
+API cnrtMallocConstant(void **pointer, size_t bytes) {
+    return allocate(cnMallocConstant, pointer, bytes);
+}
+API cnrtMallocAsync(void **pointer, size_t bytes, void *queue) {
+    (void)queue;
+    return allocate(cnMalloc, pointer, bytes);
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtFree(void *pointer) {
+API cnrtFree(void *pointer) {
+    hcs_sim_count_call();
     cnrtRet_t result = ready();
     if (result != cnrtSuccess)
         return result;
-    return pointer == NULL ? cnrtErrorArgsInvalid : translate(hcs_sim_runtime_free(pointer));
+    return pointer == NULL ? cnrtErrorArgsInvalid : translate(cnFree((uintptr_t)pointer));
+}
+API cnrtFreeAsync(void *pointer, void *queue) {
+    (void)queue;
+    return cnrtFree(pointer);
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtHostMalloc(void **pointer, size_t bytes) {
-    if (pointer == NULL || bytes == 0)
-        return cnrtErrorArgsInvalid;
-    *pointer = malloc(bytes);
-    return *pointer != NULL ? cnrtSuccess : cnrtErrorNoMem;
+API cnrtHostMalloc(void **pointer, size_t bytes) {
+    return pointer == NULL || bytes == 0 ? cnrtErrorArgsInvalid : translate(cnMallocHost(pointer, bytes));
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtFreeHost(void *pointer) {
-    free(pointer);
-    return cnrtSuccess;
+API cnrtFreeHost(void *pointer) {
+    return translate(cnFreeHost(pointer));
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtMemGetInfo(size_t *free_bytes, size_t *total) {
-    cnrtRet_t result = ready();
+API cnrtMemGetInfo(size_t *free_bytes, size_t *total) {
+    cnrtRet_t result = on_device();
     if (result != cnrtSuccess)
         return result;
     if (free_bytes == NULL || total == NULL)
         return cnrtErrorArgsInvalid;
-    return translate(hcs_sim_runtime_memory(free_bytes, total));
+    return translate(cnMemGetInfo(free_bytes, total));
 }
 
-HCS_SIM_EXPORT cnrtRet_t cnrtMemset(void *pointer, int value, size_t bytes) {
-    (void)value;
-    cnrtRet_t result = ready();
-    if (result != cnrtSuccess)
-        return result;
-    return hcs_sim_runtime_owns(pointer, bytes) ? cnrtSuccess : cnrtErrorArgsInvalid;
+API cnrtMemset(void *pointer, int value, size_t bytes) {
+    cnrtRet_t result = on_device();
+    return result == cnrtSuccess ? translate(cnMemsetD8((uintptr_t)pointer, (unsigned char)value, bytes)) : result;
 }
 
-HCS_SIM_EXPORT const char *cnrtGetErrorStr(cnrtRet_t error) {
+EXPORT const char *cnrtGetErrorStr(cnrtRet_t error) {
     switch (error) {
     case cnrtSuccess:
         return "Operation is successful.";

@@ -1,23 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Simulated libgalaxyhip.so.5 of Hygon's DTK. Its symbols carry no version nodes. HIP_VISIBLE_DEVICES rules; without it
- * HIP reads CUDA_VISIBLE_DEVICES.
+ * Simulated HIP: devices, copies, errors and entry points.
  */
-#include "../../../simulation/hcs_sim_library.h"
+#include "hip_private.h"
 
+#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef int hipError_t;
-enum {
-    hipSuccess = 0,
-    hipErrorInvalidValue = 1,
-    hipErrorOutOfMemory = 2,
-    hipErrorNoDevice = 100,
-    hipErrorInvalidDevice = 101,
-    hipErrorUnknown = 999,
-};
 enum { hipMemcpyHostToHost, hipMemcpyHostToDevice, hipMemcpyDeviceToHost, hipMemcpyDeviceToDevice };
 
 static _Thread_local hipError_t last;
@@ -27,13 +18,13 @@ static void digits_of(const struct hcs_sim_device *device, char out[17]) {
         snprintf(out + 2 * i, 3, "%02x", device->uuid[i]);
 }
 
-static void uuid_of(const struct hcs_sim_device *device, char *out, size_t size) {
+static void uuid_of(const struct hcs_sim_view *view, char *out, size_t size) {
     char digits[17];
-    digits_of(device, digits);
+    digits_of(view->device, digits);
     snprintf(out, size, "GPU-%s", digits);
 }
 
-static hipError_t translate(enum hcs_sim_result result) {
+hipError_t hip_translate(enum hcs_sim_result result) {
     switch (result) {
     case HCS_SIM_OK:
         return hipSuccess;
@@ -48,90 +39,90 @@ static hipError_t translate(enum hcs_sim_result result) {
     }
 }
 
-static hipError_t note(hipError_t result) {
+hipError_t hip_note(hipError_t result) {
     if (result != hipSuccess)
         last = result;
     return result;
 }
 
-static hipError_t ready(void) {
+hipError_t hip_ready(void) {
     const char *variable = getenv("HIP_VISIBLE_DEVICES") != NULL ? "HIP_VISIBLE_DEVICES" : "CUDA_VISIBLE_DEVICES";
-    return translate(hcs_sim_runtime_init(HCS_VENDOR_HYGON, variable, uuid_of));
+    return hip_translate(hcs_sim_runtime_init(HCS_VENDOR_HYGON, variable, uuid_of));
 }
 
-static hipError_t device_at(int ordinal, const void *out, struct hcs_sim_view *view) {
-    hipError_t result = ready();
+hipError_t hip_device_at(int ordinal, const void *out, struct hcs_sim_view *view) {
+    hipError_t result = hip_ready();
     if (result != hipSuccess)
-        return note(result);
+        return hip_note(result);
     if (out == NULL)
-        return note(hipErrorInvalidValue);
-    return note(hcs_sim_runtime_device(ordinal, view) ? hipSuccess : hipErrorInvalidDevice);
+        return hip_note(hipErrorInvalidValue);
+    return hip_note(hcs_sim_runtime_device(ordinal, view) ? hipSuccess : hipErrorInvalidDevice);
 }
 
-HCS_SIM_EXPORT hipError_t hipInit(unsigned flags) {
-    return note(flags != 0 ? hipErrorInvalidValue : ready());
+API hipInit(unsigned flags) {
+    return hip_note(flags != 0 ? hipErrorInvalidValue : hip_ready());
 }
 
-HCS_SIM_EXPORT hipError_t hipRuntimeGetVersion(int *version) {
+API hipRuntimeGetVersion(int *version) {
     if (version == NULL)
-        return note(hipErrorInvalidValue);
-    *version = 50700000;
+        return hip_note(hipErrorInvalidValue);
+    *version = HIP_MAJOR >= 6 ? 60200000 : 50700000;
     return hipSuccess;
 }
 
-HCS_SIM_EXPORT hipError_t hipDriverGetVersion(int *version) {
+API hipDriverGetVersion(int *version) {
     return hipRuntimeGetVersion(version);
 }
 
-HCS_SIM_EXPORT hipError_t hipGetDeviceCount(int *count) {
+API hipGetDeviceCount(int *count) {
     if (count == NULL)
-        return note(hipErrorInvalidValue);
+        return hip_note(hipErrorInvalidValue);
     *count = 0;
-    hipError_t result = ready();
+    hipError_t result = hip_ready();
     if (result == hipSuccess)
         *count = (int)hcs_sim_runtime_count();
-    return note(result);
+    return hip_note(result);
 }
 
-HCS_SIM_EXPORT hipError_t hipSetDevice(int device) {
-    hipError_t result = ready();
+API hipSetDevice(int device) {
+    hipError_t result = hip_ready();
     if (result != hipSuccess)
-        return note(result);
+        return hip_note(result);
     enum hcs_sim_result outcome = hcs_sim_runtime_select(device);
-    return note(outcome == HCS_SIM_INVALID ? hipErrorInvalidDevice : translate(outcome));
+    return hip_note(outcome == HCS_SIM_INVALID ? hipErrorInvalidDevice : hip_translate(outcome));
 }
 
-HCS_SIM_EXPORT hipError_t hipGetDevice(int *device) {
-    hipError_t result = ready();
+API hipGetDevice(int *device) {
+    hipError_t result = hip_ready();
     if (result != hipSuccess)
-        return note(result);
+        return hip_note(result);
     if (device == NULL)
-        return note(hipErrorInvalidValue);
+        return hip_note(hipErrorInvalidValue);
     *device = hcs_sim_runtime_current();
     return hipSuccess;
 }
 
-HCS_SIM_EXPORT hipError_t hipDeviceGet(int *device, int ordinal) {
+API hipDeviceGet(int *device, int ordinal) {
     struct hcs_sim_view view;
-    hipError_t result = device_at(ordinal, device, &view);
+    hipError_t result = hip_device_at(ordinal, device, &view);
     if (result == hipSuccess)
         *device = ordinal;
     return result;
 }
 
-HCS_SIM_EXPORT hipError_t hipDeviceGetName(char *name, int length, int device) {
+API hipDeviceGetName(char *name, int length, int device) {
     struct hcs_sim_view view;
-    hipError_t result = device_at(device, name, &view);
+    hipError_t result = hip_device_at(device, name, &view);
     if (result == hipSuccess)
         hcs_sim_name(view.device, name, length > 0 ? (size_t)length : 0);
     return result;
 }
 
 /* hipUUID is 16 bytes; the runtime fills it with the unique id's hexadecimal digits, not with raw bytes. */
-HCS_SIM_EXPORT hipError_t hipDeviceGetUuid(void *uuid, int device) {
+API hipDeviceGetUuid(void *uuid, int device) {
     struct hcs_sim_view view;
     char digits[17];
-    hipError_t result = device_at(device, uuid, &view);
+    hipError_t result = hip_device_at(device, uuid, &view);
     if (result != hipSuccess)
         return result;
     digits_of(view.device, digits);
@@ -139,100 +130,117 @@ HCS_SIM_EXPORT hipError_t hipDeviceGetUuid(void *uuid, int device) {
     return hipSuccess;
 }
 
-HCS_SIM_EXPORT hipError_t hipDeviceGetPCIBusId(char *text, int length, int device) {
+API hipDeviceGetPCIBusId(char *text, int length, int device) {
     struct hcs_sim_view view;
-    hipError_t result = device_at(device, text, &view);
+    hipError_t result = hip_device_at(device, text, &view);
     if (result != hipSuccess)
         return result;
     const struct hcs_sim_device *d = view.device;
     int n = snprintf(text, length > 0 ? (size_t)length : 0, "%04x:%02x:%02x.%x", d->pci_domain, d->pci_bus,
                      d->pci_device, d->pci_function);
-    return n < length ? hipSuccess : note(hipErrorInvalidValue);
+    return n < length ? hipSuccess : hip_note(hipErrorInvalidValue);
 }
 
-HCS_SIM_EXPORT hipError_t hipDeviceTotalMem(size_t *bytes, int device) {
+API hipDeviceTotalMem(size_t *bytes, int device) {
     struct hcs_sim_view view;
-    hipError_t result = device_at(device, bytes, &view);
+    hipError_t result = hip_device_at(device, bytes, &view);
     if (result == hipSuccess)
         *bytes = view.device->memory;
     return result;
 }
 
-HCS_SIM_EXPORT hipError_t hipDeviceSynchronize(void) {
-    return note(ready());
-}
-
-/* Without a device the real hipMalloc answers 101, hipGetDeviceCount 100 (libamdhip64-5 of Debian). */
-HCS_SIM_EXPORT hipError_t hipMalloc(void **pointer, size_t bytes) {
-    hipError_t result = ready();
-    if (result != hipSuccess)
-        return note(result == hipErrorNoDevice ? hipErrorInvalidDevice : result);
-    if (pointer == NULL)
-        return note(hipErrorInvalidValue);
-    if (bytes == 0) {
-        *pointer = NULL;
-        return hipSuccess;
-    }
-    return note(translate(hcs_sim_runtime_allocate(bytes, pointer)));
-}
-
-HCS_SIM_EXPORT hipError_t hipExtMallocWithFlags(void **pointer, size_t bytes, unsigned flags) {
-    (void)flags;
-    return hipMalloc(pointer, bytes);
-}
-
-HCS_SIM_EXPORT hipError_t hipMallocAsync(void **pointer, size_t bytes, void *stream) {
-    (void)stream;
-    return hipMalloc(pointer, bytes);
-}
-
-HCS_SIM_EXPORT hipError_t hipMallocPitch(void **pointer, size_t *pitch, size_t width, size_t height) {
-    size_t row, bytes;
-    if (pitch == NULL || __builtin_add_overflow(width, 127, &row))
-        return note(hipErrorInvalidValue);
-    row = row / 128 * 128;
-    if (__builtin_mul_overflow(row, height, &bytes))
-        return note(hipErrorOutOfMemory);
-    hipError_t result = hipMalloc(pointer, bytes);
+static hipError_t synchronise(void) {
+    hipError_t result = hip_ready();
     if (result == hipSuccess)
-        *pitch = row;
+        hcs_sim_pool_synchronise();
+    return hip_note(result);
+}
+
+API hipDeviceSynchronize(void) {
+    return synchronise();
+}
+
+API hipStreamSynchronize(void *stream) {
+    (void)stream;
+    return synchronise();
+}
+
+API hipStreamCreate(void **stream) {
+    hipError_t result = hip_ready();
+    if (result != hipSuccess)
+        return hip_note(result);
+    if (stream == NULL)
+        return hip_note(hipErrorInvalidValue);
+    *stream = malloc(1);
+    return hip_note(*stream != NULL ? hipSuccess : hipErrorOutOfMemory);
+}
+
+API hipStreamDestroy(void *stream) {
+    free(stream);
+    return hipSuccess;
+}
+
+API hipDeviceReset(void) {
+    hipError_t result = hip_ready();
+    if (result == hipSuccess)
+        hcs_sim_release_all(hcs_sim_runtime_current(), HCS_SIM_POINTERS | HCS_SIM_ARRAY | HCS_SIM_MIPMAP);
+    return hip_note(result);
+}
+
+/* hipDeviceProp_t: the memory's size follows the name until 5.7; from 6.0 a UUID and a LUID lie between. */
+
+static hipError_t describe(char *properties, int device, size_t memory_at) {
+    struct hcs_sim_view view;
+    hipError_t result = hip_device_at(device, properties, &view);
+    if (result != hipSuccess)
+        return result;
+    memset(properties, 0, 512);
+    hcs_sim_name(view.device, properties, 256);
+    memcpy(properties + memory_at, &view.device->memory, sizeof view.device->memory);
+    return hipSuccess;
+}
+
+API hipGetDeviceProperties(void *properties, int device) {
+    return describe(properties, device, 256);
+}
+
+#if HIP_MAJOR >= 6
+API hipGetDevicePropertiesR0600(void *properties, int device) {
+    hipError_t result = describe(properties, device, 288);
+    if (result == hipSuccess)
+        hipDeviceGetUuid((char *)properties + 256, device);
     return result;
 }
 
-HCS_SIM_EXPORT hipError_t hipFree(void *pointer) {
-    hipError_t result = ready();
-    if (result != hipSuccess || pointer == NULL)
-        return note(result);
-    return note(translate(hcs_sim_runtime_free(pointer)));
+/* Asks the dynamic linker for its own symbols, as the real one does. */
+API hipGetProcAddress(const char *name, void **function, int version, uint64_t flags, int *status) {
+    Dl_info self;
+    (void)version;
+    if (name == NULL || function == NULL || flags > 2)
+        return hip_note(hipErrorInvalidValue);
+    void *handle = dladdr((void *)hip_ready, &self) != 0 ? dlopen(self.dli_fname, RTLD_LAZY | RTLD_NOLOAD) : NULL;
+    *function = handle != NULL ? dlsym(handle, name) : NULL;
+    if (handle != NULL)
+        dlclose(handle);
+    if (status != NULL)
+        *status = *function == NULL;
+    return hip_note(*function != NULL ? hipSuccess : hipErrorNotFound);
 }
-
-HCS_SIM_EXPORT hipError_t hipFreeAsync(void *pointer, void *stream) {
-    (void)stream;
-    return hipFree(pointer);
-}
-
-HCS_SIM_EXPORT hipError_t hipMemGetInfo(size_t *free_bytes, size_t *total) {
-    hipError_t result = ready();
-    if (result != hipSuccess)
-        return note(result);
-    if (free_bytes == NULL || total == NULL)
-        return note(hipErrorInvalidValue);
-    return note(translate(hcs_sim_runtime_memory(free_bytes, total)));
-}
+#endif
 
 static hipError_t touches(const void *pointer, size_t bytes) {
-    hipError_t result = ready();
+    hipError_t result = hip_ready();
     if (result != hipSuccess)
-        return note(result);
-    return note(hcs_sim_runtime_owns(pointer, bytes) ? hipSuccess : hipErrorInvalidValue);
+        return hip_note(result);
+    return hip_note(hcs_sim_owns(pointer, bytes) ? hipSuccess : hipErrorInvalidValue);
 }
 
-HCS_SIM_EXPORT hipError_t hipMemset(void *pointer, int value, size_t bytes) {
+API hipMemset(void *pointer, int value, size_t bytes) {
     (void)value;
     return touches(pointer, bytes);
 }
 
-HCS_SIM_EXPORT hipError_t hipMemcpy(void *to, const void *from, size_t bytes, int kind) {
+API hipMemcpy(void *to, const void *from, size_t bytes, int kind) {
     hipError_t result = hipSuccess;
     if (kind == hipMemcpyHostToDevice || kind == hipMemcpyDeviceToDevice)
         result = touches(to, bytes);
@@ -241,10 +249,10 @@ HCS_SIM_EXPORT hipError_t hipMemcpy(void *to, const void *from, size_t bytes, in
     }
     if (result == hipSuccess && kind == hipMemcpyDeviceToHost && to != NULL)
         memset(to, 0, bytes);
-    return kind < hipMemcpyHostToHost || kind > hipMemcpyDeviceToDevice ? note(hipErrorInvalidValue) : result;
+    return kind < hipMemcpyHostToHost || kind > hipMemcpyDeviceToDevice ? hip_note(hipErrorInvalidValue) : result;
 }
 
-HCS_SIM_EXPORT hipError_t hipGetLastError(void) {
+API hipGetLastError(void) {
     hipError_t result = last;
     last = hipSuccess;
     return result;
@@ -255,7 +263,9 @@ HCS_SIM_EXPORT hipError_t hipGetLastError(void) {
     X(hipErrorInvalidValue, "invalid argument")                                                                        \
     X(hipErrorOutOfMemory, "out of memory")                                                                            \
     X(hipErrorNoDevice, "no ROCm-capable device is detected")                                                          \
-    X(hipErrorInvalidDevice, "invalid device ordinal")
+    X(hipErrorInvalidDevice, "invalid device ordinal")                                                                 \
+    X(hipErrorInvalidHandle, "invalid resource handle")                                                                \
+    X(hipErrorNotFound, "named symbol not found")
 
 HCS_SIM_EXPORT const char *hipGetErrorString(hipError_t error) {
     switch (error) {

@@ -1,254 +1,140 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Simulated libcudart.so.12. Like the real one it opens libcuda.so.1 when first needed and asks cuGetProcAddress_v2 for
- * base names, so a preload library that watches both layers meets each allocation twice and has to count it once.
+ * Simulated libcudart: loading, devices, errors and entry points. Memory is in cudart_memory.c.
  */
+#include "cudart_private.h"
+
 #include <dlfcn.h>
 #include <pthread.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include <string.h>
 
-#define EXPORT __attribute__((visibility("default")))
-#define RUNTIME_VERSION 12040
-
-typedef int cudaError_t;
-enum {
-    cudaSuccess = 0,
-    cudaErrorInvalidValue = 1,
-    cudaErrorMemoryAllocation = 2,
-    cudaErrorInitializationError = 3,
-    cudaErrorInsufficientDriver = 35,
-    cudaErrorNoDevice = 100,
-    cudaErrorInvalidDevice = 101,
-};
-enum { cudaMemcpyHostToHost, cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice };
-
-#define DRIVER(X)                                                                                                      \
-    X(cuInit, 2000, (unsigned))                                                                                        \
-    X(cuDriverGetVersion, 2020, (int *))                                                                               \
-    X(cuDeviceGetCount, 2000, (int *))                                                                                 \
-    X(cuDevicePrimaryCtxRetain, 7000, (void **, int))                                                                  \
-    X(cuCtxSetCurrent, 4000, (void *))                                                                                 \
-    X(cuCtxSynchronize, 2000, (void))                                                                                  \
-    X(cuMemAlloc, 3020, (uint64_t *, size_t))                                                                          \
-    X(cuMemAllocManaged, 6000, (uint64_t *, size_t, unsigned))                                                         \
-    X(cuMemAllocPitch, 3020, (uint64_t *, size_t *, size_t, size_t, unsigned))                                         \
-    X(cuMemAllocAsync, 11020, (uint64_t *, size_t, void *))                                                            \
-    X(cuMemFree, 3020, (uint64_t))                                                                                     \
-    X(cuMemFreeAsync, 11020, (uint64_t, void *))                                                                       \
-    X(cuMemGetInfo, 3020, (size_t *, size_t *))                                                                        \
-    X(cuMemsetD8, 3020, (uint64_t, unsigned char, size_t))                                                             \
-    X(cuMemcpyHtoD, 3020, (uint64_t, const void *, size_t))                                                            \
-    X(cuMemcpyDtoH, 3020, (void *, uint64_t, size_t))                                                                  \
-    X(cuMemcpyDtoD, 3020, (uint64_t, uint64_t, size_t))                                                                \
-    X(cuGetErrorString, 6000, (int, const char **))
-
-static struct {
-#define X(name, version, arguments) int(*name) arguments;
-    DRIVER(X)
-#undef X
-} driver;
+struct cudart_driver cudart_driver;
+struct cudart_driver_per_thread cudart_per_thread;
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static cudaError_t load_result;
 static _Thread_local int current;
 static _Thread_local cudaError_t last;
 
-static void load(void) {
-    int (*lookup)(const char *, void **, int, uint64_t, int *) = NULL;
-    void *handle = dlopen("libcuda.so.1", RTLD_LAZY);
-    if (handle != NULL)
-        *(void **)&lookup = dlsym(handle, "cuGetProcAddress_v2");
-    load_result = lookup == NULL ? cudaErrorInsufficientDriver : cudaSuccess;
-#define X(name, version, arguments)                                                                                    \
-    if (load_result == cudaSuccess && lookup(#name, (void **)&driver.name, version, 0, NULL) != 0)                     \
+/* cuGetProcAddress came with 11.3, without a status; its second version with 12.0. */
+#if CUDART_MAJOR == 11
+#define LOOKUP "cuGetProcAddress"
+static int (*lookup)(const char *, void **, int, uint64_t);
+static int look_up(const char *name, void **function, int version, uint64_t flags, int *status) {
+    *status = 0;
+    return lookup(name, function, version, flags);
+}
+#else
+#define LOOKUP "cuGetProcAddress_v2"
+static int (*lookup)(const char *, void **, int, uint64_t, int *);
+static int look_up(const char *name, void **function, int version, uint64_t flags, int *status) {
+    return lookup(name, function, version, flags, status);
+}
+#endif
+
+static void find(const char *name, void **function, int version, uint64_t flags) {
+    int status = 0;
+    if (load_result == cudaSuccess && (look_up(name, function, version, flags, &status) != 0 || *function == NULL))
         load_result = cudaErrorInsufficientDriver;
-    DRIVER(X)
-#undef X
 }
 
-static cudaError_t note(cudaError_t result) {
+static void load(void) {
+    void *handle = dlopen("libcuda.so.1", RTLD_LAZY);
+    if (handle != NULL)
+        *(void **)&lookup = dlsym(handle, LOOKUP);
+    load_result = lookup == NULL ? cudaErrorInsufficientDriver : cudaSuccess;
+#define X(name, version, arguments) find(#name, (void **)&cudart_driver.name, version, 0);
+    DRIVER(X)
+#undef X
+#define X(name, version, arguments) find(#name, (void **)&cudart_per_thread.name, version, 2);
+    DRIVER_PER_THREAD(X)
+#undef X
+    int version = 0;
+    if (load_result == cudaSuccess && (cudart_driver.cuDriverGetVersion(&version) != 0 || version < RUNTIME_VERSION))
+        load_result = cudaErrorInsufficientDriver;
+}
+
+cudaError_t cudart_note(cudaError_t result) {
     if (result != cudaSuccess)
         last = result;
     return result;
 }
 
-static cudaError_t ready(void) {
+cudaError_t cudart_ready(void) {
     pthread_once(&once, load);
-    return load_result != cudaSuccess ? load_result : driver.cuInit(0);
+    return load_result != cudaSuccess ? load_result : cudart_driver.cuInit(0);
 }
 
 /* Makes the primary context of the thread's device current. */
-static cudaError_t on_device(void) {
+cudaError_t cudart_on_device(void) {
     void *context = NULL;
-    cudaError_t result = ready();
+    cudaError_t result = cudart_ready();
     if (result == cudaSuccess)
-        result = driver.cuDevicePrimaryCtxRetain(&context, current);
-    return result == cudaSuccess ? driver.cuCtxSetCurrent(context) : result;
+        result = cudart_driver.cuDevicePrimaryCtxRetain(&context, current);
+    return result == cudaSuccess ? cudart_driver.cuCtxSetCurrent(context) : result;
 }
 
-EXPORT cudaError_t cudaGetDeviceCount(int *count) {
+API cudaGetDeviceCount(int *count) {
     if (count == NULL)
-        return note(cudaErrorInvalidValue);
+        return cudart_note(cudaErrorInvalidValue);
     *count = 0;
-    cudaError_t result = ready();
-    return note(result == cudaSuccess ? driver.cuDeviceGetCount(count) : result);
+    cudaError_t result = cudart_ready();
+    return cudart_note(result == cudaSuccess ? cudart_driver.cuDeviceGetCount(count) : result);
 }
 
-EXPORT cudaError_t cudaSetDevice(int device) {
+API cudaSetDevice(int device) {
     int count = 0;
     cudaError_t result = cudaGetDeviceCount(&count);
     if (result != cudaSuccess)
         return result;
     if (device < 0 || device >= count)
-        return note(cudaErrorInvalidDevice);
+        return cudart_note(cudaErrorInvalidDevice);
     current = device;
-    return note(on_device());
+    return cudart_note(cudart_on_device());
 }
 
-EXPORT cudaError_t cudaGetDevice(int *device) {
-    cudaError_t result = ready();
+API cudaGetDevice(int *device) {
+    cudaError_t result = cudart_ready();
     if (result != cudaSuccess)
-        return note(result);
+        return cudart_note(result);
     if (device == NULL)
-        return note(cudaErrorInvalidValue);
+        return cudart_note(cudaErrorInvalidValue);
     *device = current;
     return cudaSuccess;
 }
 
-EXPORT cudaError_t cudaMalloc(void **pointer, size_t bytes) {
-    uint64_t address = 0;
-    cudaError_t result = on_device();
-    if (result != cudaSuccess)
-        return note(result);
-    if (pointer == NULL)
-        return note(cudaErrorInvalidValue);
-    if (bytes > 0)
-        result = driver.cuMemAlloc(&address, bytes); /* nothing asked for: success and NULL */
-    if (result == cudaSuccess)
-        *pointer = (void *)(uintptr_t)address;
-    return note(result);
+API cudaDeviceSynchronize(void) {
+    cudaError_t result = cudart_on_device();
+    return cudart_note(result == cudaSuccess ? cudart_driver.cuCtxSynchronize() : result);
 }
 
-EXPORT cudaError_t cudaMallocManaged(void **pointer, size_t bytes, unsigned flags) {
-    uint64_t address = 0;
-    cudaError_t result = on_device();
-    if (result != cudaSuccess)
-        return note(result);
-    if (pointer == NULL)
-        return note(cudaErrorInvalidValue);
-    result = driver.cuMemAllocManaged(&address, bytes, flags);
-    if (result == cudaSuccess)
-        *pointer = (void *)(uintptr_t)address;
-    return note(result);
+API cudaDeviceReset(void) {
+    cudaError_t result = cudart_ready();
+    return cudart_note(result == cudaSuccess ? cudart_driver.cuDevicePrimaryCtxReset(current) : result);
 }
 
-EXPORT cudaError_t cudaMallocPitch(void **pointer, size_t *pitch, size_t width, size_t height) {
-    uint64_t address = 0;
-    cudaError_t result = on_device();
-    if (result != cudaSuccess)
-        return note(result);
-    if (pointer == NULL || pitch == NULL)
-        return note(cudaErrorInvalidValue);
-    result = driver.cuMemAllocPitch(&address, pitch, width, height, 4);
-    if (result == cudaSuccess)
-        *pointer = (void *)(uintptr_t)address;
-    return note(result);
-}
-
-EXPORT cudaError_t cudaMallocAsync(void **pointer, size_t bytes, void *stream) {
-    uint64_t address = 0;
-    cudaError_t result = on_device();
-    if (result != cudaSuccess)
-        return note(result);
-    if (pointer == NULL)
-        return note(cudaErrorInvalidValue);
-    if (bytes > 0)
-        result = driver.cuMemAllocAsync(&address, bytes, stream);
-    if (result == cudaSuccess)
-        *pointer = (void *)(uintptr_t)address;
-    return note(result);
-}
-
-EXPORT cudaError_t cudaFree(void *pointer) {
-    cudaError_t result = on_device();
-    return note(result == cudaSuccess && pointer != NULL ? driver.cuMemFree((uintptr_t)pointer) : result);
-}
-
-EXPORT cudaError_t cudaFreeAsync(void *pointer, void *stream) {
-    cudaError_t result = on_device();
-    return note(result == cudaSuccess && pointer != NULL ? driver.cuMemFreeAsync((uintptr_t)pointer, stream) : result);
-}
-
-EXPORT cudaError_t cudaMallocHost(void **pointer, size_t bytes) {
-    cudaError_t result = on_device();
-    if (result != cudaSuccess)
-        return note(result);
-    if (pointer == NULL)
-        return note(cudaErrorInvalidValue);
-    *pointer = malloc(bytes);
-    return note(*pointer != NULL ? cudaSuccess : cudaErrorMemoryAllocation);
-}
-
-EXPORT cudaError_t cudaFreeHost(void *pointer) {
-    free(pointer);
-    return cudaSuccess;
-}
-
-EXPORT cudaError_t cudaMemGetInfo(size_t *free_bytes, size_t *total) {
-    cudaError_t result = on_device();
-    return note(result == cudaSuccess ? driver.cuMemGetInfo(free_bytes, total) : result);
-}
-
-EXPORT cudaError_t cudaMemset(void *pointer, int value, size_t bytes) {
-    cudaError_t result = on_device();
-    return note(result == cudaSuccess ? driver.cuMemsetD8((uintptr_t)pointer, (unsigned char)value, bytes) : result);
-}
-
-EXPORT cudaError_t cudaMemcpy(void *to, const void *from, size_t bytes, int kind) {
-    cudaError_t result = on_device();
-    if (result != cudaSuccess)
-        return note(result);
-    switch (kind) {
-    case cudaMemcpyHostToDevice:
-        return note(driver.cuMemcpyHtoD((uintptr_t)to, from, bytes));
-    case cudaMemcpyDeviceToHost:
-        return note(driver.cuMemcpyDtoH(to, (uintptr_t)from, bytes));
-    case cudaMemcpyDeviceToDevice:
-        return note(driver.cuMemcpyDtoD((uintptr_t)to, (uintptr_t)from, bytes));
-    default:
-        return note(cudaErrorInvalidValue);
-    }
-}
-
-EXPORT cudaError_t cudaDeviceSynchronize(void) {
-    cudaError_t result = on_device();
-    return note(result == cudaSuccess ? driver.cuCtxSynchronize() : result);
-}
-
-EXPORT cudaError_t cudaDriverGetVersion(int *version) {
+API cudaDriverGetVersion(int *version) {
     if (version == NULL)
-        return note(cudaErrorInvalidValue);
+        return cudart_note(cudaErrorInvalidValue);
     pthread_once(&once, load);
     *version = 0;
-    return load_result == cudaSuccess ? note(driver.cuDriverGetVersion(version)) : cudaSuccess;
+    return load_result == cudaSuccess ? cudart_note(cudart_driver.cuDriverGetVersion(version)) : cudaSuccess;
 }
 
-EXPORT cudaError_t cudaRuntimeGetVersion(int *version) {
+API cudaRuntimeGetVersion(int *version) {
     if (version == NULL)
-        return note(cudaErrorInvalidValue);
+        return cudart_note(cudaErrorInvalidValue);
     *version = RUNTIME_VERSION;
     return cudaSuccess;
 }
 
-EXPORT cudaError_t cudaGetLastError(void) {
+API cudaGetLastError(void) {
     cudaError_t result = last;
     last = cudaSuccess;
     return result;
 }
 
-EXPORT cudaError_t cudaPeekAtLastError(void) {
+API cudaPeekAtLastError(void) {
     return last;
 }
 
@@ -258,7 +144,7 @@ EXPORT const char *cudaGetErrorString(cudaError_t error) {
         return "CUDA driver version is insufficient for CUDA runtime version";
     pthread_once(&once, load);
     if (load_result == cudaSuccess)
-        driver.cuGetErrorString(error, &text);
+        cudart_driver.cuGetErrorString(error, &text);
     return text != NULL ? text : "unrecognized error code";
 }
 
@@ -269,7 +155,9 @@ EXPORT const char *cudaGetErrorString(cudaError_t error) {
     X(cudaErrorInitializationError)                                                                                    \
     X(cudaErrorInsufficientDriver)                                                                                     \
     X(cudaErrorNoDevice)                                                                                               \
-    X(cudaErrorInvalidDevice)
+    X(cudaErrorInvalidDevice)                                                                                          \
+    X(cudaErrorSymbolNotFound)                                                                                         \
+    X(cudaErrorNotSupported)
 
 EXPORT const char *cudaGetErrorName(cudaError_t error) {
     switch (error) {
@@ -282,3 +170,76 @@ EXPORT const char *cudaGetErrorName(cudaError_t error) {
         return "unrecognized error code";
     }
 }
+
+/* Properties. Name, UUID and memory have lain where they lie since CUDA 10; the structure's end has moved. */
+
+static cudaError_t describe(char *properties, size_t bytes, int device) {
+    size_t memory = 0;
+    cudaError_t result = cudart_ready();
+    if (result != cudaSuccess)
+        return cudart_note(result);
+    if (properties == NULL)
+        return cudart_note(cudaErrorInvalidValue);
+    memset(properties, 0, bytes);
+    result = cudart_driver.cuDeviceGetName(properties, 256, device);
+    if (result == cudaSuccess)
+        result = cudart_driver.cuDeviceGetUuid(properties + 256, device);
+    if (result == cudaSuccess)
+        result = cudart_driver.cuDeviceTotalMem(&memory, device);
+    memcpy(properties + 288, &memory, sizeof memory); /* totalGlobalMem */
+    memcpy(properties + 360, &(int){9}, sizeof(int)); /* major */
+    return cudart_note(result);
+}
+
+#if CUDART_MAJOR < 13
+API cudaGetDeviceProperties(void *properties, int device) {
+    return describe(properties, 728, device); /* cudaDeviceProp of 11 */
+}
+#if CUDART_MAJOR == 12
+API cudaGetDeviceProperties_v2(void *properties, int device) {
+    return describe(properties, 1032, device);
+}
+#endif
+#else
+API cudaGetDeviceProperties(void *properties, int device) {
+    return describe(properties, 384, device); /* 13's is longer, and has lost fields behind this */
+}
+#endif
+
+/* Entry points of the driver */
+
+static cudaError_t entry_point(const char *name, void **function, unsigned version, uint64_t flags, int *ret_status) {
+    cudaError_t result = cudart_ready();
+    int status = 0;
+    if (result != cudaSuccess)
+        return cudart_note(result);
+    if (name == NULL || name[0] == '\0' || function == NULL)
+        return cudart_note(cudaErrorInvalidValue);
+    result = look_up(name, function, (int)version, flags, &status);
+    if (ret_status != NULL)
+        *ret_status = status;
+    return cudart_note(result == 0 || result == cudaErrorSymbolNotFound ? result : cudaErrorInvalidValue);
+}
+
+#if CUDART_MAJOR == 11
+API cudaGetDriverEntryPoint(const char *name, void **function, uint64_t flags) {
+    return entry_point(name, function, RUNTIME_VERSION, flags, NULL);
+}
+API cudaGetDriverEntryPoint_ptsz(const char *name, void **function, uint64_t flags) {
+    return entry_point(name, function, RUNTIME_VERSION, flags == 0 ? 2 : flags, NULL);
+}
+#else
+API cudaGetDriverEntryPoint(const char *name, void **function, uint64_t flags, int *status) {
+    return entry_point(name, function, RUNTIME_VERSION, flags, status);
+}
+API cudaGetDriverEntryPoint_ptsz(const char *name, void **function, uint64_t flags, int *status) {
+    return entry_point(name, function, RUNTIME_VERSION, flags == 0 ? 2 : flags, status);
+}
+API cudaGetDriverEntryPointByVersion(const char *name, void **function, unsigned version, uint64_t flags, int *status) {
+    return entry_point(name, function, version, flags, status);
+}
+API cudaGetDriverEntryPointByVersion_ptsz(const char *name, void **function, unsigned version, uint64_t flags,
+                                          int *status) {
+    return entry_point(name, function, version, flags == 0 ? 2 : flags, status);
+}
+#endif

@@ -3,35 +3,44 @@
  * Simulated libnvidia-ml.so.1. Handles are addresses of device descriptions in the state file's mapping. NVML ignores
  * CUDA_VISIBLE_DEVICES.
  */
-#include "../../../simulation/hcs_sim_library.h"
-#include "../nvml_abi.h"
+#include "nvml_private.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 
-#define DRIVER_VERSION "550.54.15"
-#define CUDA_DRIVER_VERSION 12040
+#define DRIVER_VERSION "580.65.06"
+#define CUDA_DRIVER_VERSION 13000
 
 static int references;
 
-static nvmlReturn_t enter(void) {
+nvmlReturn_t nvml_enter(void) {
     hcs_sim_gate(HCS_VENDOR_NVIDIA);
     return __atomic_load_n(&references, __ATOMIC_ACQUIRE) > 0 ? NVML_SUCCESS : NVML_ERROR_UNINITIALIZED;
 }
 
+/* A handle is the address of a device's description, or of a MIG instance's within it. */
 static nvmlReturn_t known(nvmlDevice_t handle, struct hcs_sim_view *view) {
-    nvmlReturn_t result = enter();
+    nvmlReturn_t result = nvml_enter();
     if (result != NVML_SUCCESS)
         return result;
     for (uint32_t i = 0; i < hcs_sim_count(HCS_VENDOR_NVIDIA); i++) {
-        if (hcs_sim_find(HCS_VENDOR_NVIDIA, i, view) && (const void *)view->device == (const void *)handle)
+        if (!hcs_sim_find(HCS_VENDOR_NVIDIA, i, view))
+            continue;
+        if ((const void *)view->device == (const void *)handle)
             return NVML_SUCCESS;
+        for (uint32_t k = 0; k < nvml_instances(view); k++) {
+            struct hcs_sim_view instance = nvml_instance(view, k);
+            if ((const void *)instance.mig != (const void *)handle)
+                continue;
+            *view = instance;
+            return NVML_SUCCESS;
+        }
     }
     return NVML_ERROR_INVALID_ARGUMENT;
 }
 
-static nvmlReturn_t reachable(nvmlDevice_t handle, const void *out, struct hcs_sim_view *view) {
+nvmlReturn_t nvml_reachable(nvmlDevice_t handle, const void *out, struct hcs_sim_view *view) {
     nvmlReturn_t result = known(handle, view);
     if (result != NVML_SUCCESS)
         return result;
@@ -49,17 +58,17 @@ static nvmlReturn_t put_text(char *out, unsigned length, const char *text) {
     return NVML_SUCCESS;
 }
 
-static void uuid_of(const struct hcs_sim_device *device, char *out, size_t size) {
+static void uuid_of(const struct hcs_sim_view *view, char *out, size_t size) {
     char text[HCS_SIM_UUID_TEXT];
-    hcs_sim_uuid_text(device, text);
-    snprintf(out, size, "GPU-%s", text);
+    hcs_sim_uuid_print(view->mig != NULL ? view->mig->uuid : view->device->uuid, text);
+    snprintf(out, size, "%s-%s", view->mig != NULL ? "MIG" : "GPU", text);
 }
 
 static nvmlDevice_t handle_of(const struct hcs_sim_view *view) {
-    return (nvmlDevice_t)(uintptr_t)view->device;
+    return view->mig != NULL ? (nvmlDevice_t)(uintptr_t)view->mig : (nvmlDevice_t)(uintptr_t)view->device;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlInitWithFlags(unsigned flags) {
+API nvmlInitWithFlags(unsigned flags) {
     (void)flags;
     if (!hcs_sim_driver_present(HCS_VENDOR_NVIDIA))
         return NVML_ERROR_DRIVER_NOT_LOADED;
@@ -67,12 +76,12 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlInitWithFlags(unsigned flags) {
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlInit_v2(void) {
+API nvmlInit_v2(void) {
     return nvmlInitWithFlags(0);
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlShutdown(void) {
-    nvmlReturn_t result = enter();
+API nvmlShutdown(void) {
+    nvmlReturn_t result = nvml_enter();
     if (result == NVML_SUCCESS)
         __atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL);
     return result;
@@ -103,18 +112,18 @@ HCS_SIM_EXPORT const char *nvmlErrorString(nvmlReturn_t result) {
     }
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetDriverVersion(char *version, unsigned length) {
-    nvmlReturn_t result = enter();
+API nvmlSystemGetDriverVersion(char *version, unsigned length) {
+    nvmlReturn_t result = nvml_enter();
     return result == NVML_SUCCESS ? put_text(version, length, DRIVER_VERSION) : result;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetNVMLVersion(char *version, unsigned length) {
-    nvmlReturn_t result = enter();
-    return result == NVML_SUCCESS ? put_text(version, length, "12." DRIVER_VERSION) : result;
+API nvmlSystemGetNVMLVersion(char *version, unsigned length) {
+    nvmlReturn_t result = nvml_enter();
+    return result == NVML_SUCCESS ? put_text(version, length, "13." DRIVER_VERSION) : result;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *version) {
-    nvmlReturn_t result = enter();
+API nvmlSystemGetCudaDriverVersion_v2(int *version) {
+    nvmlReturn_t result = nvml_enter();
     if (result != NVML_SUCCESS)
         return result;
     if (version == NULL)
@@ -123,12 +132,12 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int *version) {
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlSystemGetCudaDriverVersion(int *version) {
+API nvmlSystemGetCudaDriverVersion(int *version) {
     return nvmlSystemGetCudaDriverVersion_v2(version);
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetCount_v2(unsigned *count) {
-    nvmlReturn_t result = enter();
+API nvmlDeviceGetCount_v2(unsigned *count) {
+    nvmlReturn_t result = nvml_enter();
     if (result != NVML_SUCCESS)
         return result;
     if (count == NULL)
@@ -137,9 +146,9 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetCount_v2(unsigned *count) {
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *handle) {
+API nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDevice_t *handle) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = enter();
+    nvmlReturn_t result = nvml_enter();
     if (result != NVML_SUCCESS)
         return result;
     if (handle == NULL || !hcs_sim_find(HCS_VENDOR_NVIDIA, index, &view))
@@ -148,26 +157,34 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned index, nvmlDe
     return hcs_sim_has_fault(view.device, HCS_SIM_FAULT_LOST) ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *handle) {
+API nvmlDeviceGetHandleByUUID(const char *uuid, nvmlDevice_t *handle) {
     struct hcs_sim_view view;
     char text[NVML_DEVICE_UUID_BUFFER];
-    nvmlReturn_t result = enter();
+    nvmlReturn_t result = nvml_enter();
     if (result != NVML_SUCCESS)
         return result;
     if (uuid == NULL || handle == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
     for (uint32_t i = 0; hcs_sim_find(HCS_VENDOR_NVIDIA, i, &view); i++) {
-        uuid_of(view.device, text, sizeof text);
+        uuid_of(&view, text, sizeof text);
         if (strcmp(uuid, text) == 0)
             return nvmlDeviceGetHandleByIndex_v2(i, handle);
+        for (uint32_t k = 0; k < nvml_instances(&view); k++) {
+            struct hcs_sim_view instance = nvml_instance(&view, k);
+            uuid_of(&instance, text, sizeof text);
+            if (strcmp(uuid, text) != 0)
+                continue;
+            *handle = handle_of(&instance);
+            return NVML_SUCCESS;
+        }
     }
     return NVML_ERROR_NOT_FOUND;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *text, nvmlDevice_t *handle) {
+API nvmlDeviceGetHandleByPciBusId_v2(const char *text, nvmlDevice_t *handle) {
     struct hcs_sim_view view;
     unsigned domain, bus, device, function = 0;
-    nvmlReturn_t result = enter();
+    nvmlReturn_t result = nvml_enter();
     if (result != NVML_SUCCESS)
         return result;
     if (text == NULL || handle == NULL || sscanf(text, "%x:%x:%x.%x", &domain, &bus, &device, &function) < 3) {
@@ -181,41 +198,43 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char *text, n
     return NVML_ERROR_NOT_FOUND;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t handle, unsigned *index) {
+API nvmlDeviceGetIndex(nvmlDevice_t handle, unsigned *index) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, index, &view);
+    nvmlReturn_t result = nvml_reachable(handle, index, &view);
     if (result == NVML_SUCCESS)
         *index = view.device->index;
     return result;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t handle, unsigned *minor) {
+API nvmlDeviceGetMinorNumber(nvmlDevice_t handle, unsigned *minor) {
     return nvmlDeviceGetIndex(handle, minor);
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t handle, char *name, unsigned length) {
+API nvmlDeviceGetName(nvmlDevice_t handle, char *name, unsigned length) {
     struct hcs_sim_view view;
-    char text[sizeof view.device->name];
-    nvmlReturn_t result = reachable(handle, name, &view);
+    char text[sizeof view.device->name + 24];
+    nvmlReturn_t result = nvml_reachable(handle, name, &view);
     if (result != NVML_SUCCESS)
         return result;
-    hcs_sim_name(view.device, text, sizeof text);
+    hcs_sim_name(view.device, text, sizeof view.device->name);
+    if (view.mig != NULL)
+        snprintf(text + strlen(text), 24, " MIG %ug.%ugb", view.mig->slices, (unsigned)(view.mig->memory >> 30));
     return put_text(name, length, text);
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t handle, char *uuid, unsigned length) {
+API nvmlDeviceGetUUID(nvmlDevice_t handle, char *uuid, unsigned length) {
     struct hcs_sim_view view;
     char text[NVML_DEVICE_UUID_BUFFER];
-    nvmlReturn_t result = reachable(handle, uuid, &view);
+    nvmlReturn_t result = nvml_reachable(handle, uuid, &view);
     if (result != NVML_SUCCESS)
         return result;
-    uuid_of(view.device, text, sizeof text);
+    uuid_of(&view, text, sizeof text);
     return put_text(uuid, length, text);
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t handle, nvmlPciInfo_t *info) {
+API nvmlDeviceGetPciInfo_v3(nvmlDevice_t handle, nvmlPciInfo_t *info) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, info, &view);
+    nvmlReturn_t result = nvml_reachable(handle, info, &view);
     if (result != NVML_SUCCESS)
         return result;
     const struct hcs_sim_device *d = view.device;
@@ -231,24 +250,24 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t handle, nvmlPci
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t handle, nvmlMemory_t *memory) {
+API nvmlDeviceGetMemoryInfo(nvmlDevice_t handle, nvmlMemory_t *memory) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, memory, &view);
+    nvmlReturn_t result = nvml_reachable(handle, memory, &view);
     if (result != NVML_SUCCESS)
         return result;
-    uint64_t total = view.device->memory, used = hcs_sim_used(view.position);
+    uint64_t total = hcs_sim_memory(&view), used = hcs_sim_used(view.position);
     *memory = (nvmlMemory_t){.total = total, .free = used < total ? total - used : 0, .used = used};
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t handle, nvmlMemory_v2_t *memory) {
+API nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t handle, nvmlMemory_v2_t *memory) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, memory, &view);
+    nvmlReturn_t result = nvml_reachable(handle, memory, &view);
     if (result != NVML_SUCCESS)
         return result;
     if (memory->version != NVML_MEMORY_V2)
         return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    uint64_t total = view.device->memory, used = hcs_sim_used(view.position);
+    uint64_t total = hcs_sim_memory(&view), used = hcs_sim_used(view.position);
     memory->total = total;
     memory->reserved = 0;
     memory->free = used < total ? total - used : 0;
@@ -256,9 +275,9 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t handle, nvml
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t handle, unsigned sensor, unsigned *celsius) {
+API nvmlDeviceGetTemperature(nvmlDevice_t handle, unsigned sensor, unsigned *celsius) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, celsius, &view);
+    nvmlReturn_t result = nvml_reachable(handle, celsius, &view);
     if (result != NVML_SUCCESS)
         return result;
     if (sensor != NVML_TEMPERATURE_GPU)
@@ -267,26 +286,28 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t handle, unsign
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t handle, nvmlUtilization_t *rates) {
+API nvmlDeviceGetUtilizationRates(nvmlDevice_t handle, nvmlUtilization_t *rates) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, rates, &view);
+    nvmlReturn_t result = nvml_reachable(handle, rates, &view);
     if (result != NVML_SUCCESS)
         return result;
+    if (view.device->mig_mode != 0)
+        return NVML_ERROR_NOT_SUPPORTED;
     *rates = (nvmlUtilization_t){.gpu = (uint32_t)hcs_sim_load(&view.device->utilization)};
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t handle, unsigned *milliwatts) {
+API nvmlDeviceGetPowerUsage(nvmlDevice_t handle, unsigned *milliwatts) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, milliwatts, &view);
+    nvmlReturn_t result = nvml_reachable(handle, milliwatts, &view);
     if (result == NVML_SUCCESS)
         *milliwatts = (unsigned)hcs_sim_load(&view.device->power_mw);
     return result;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetNumGpuCores(nvmlDevice_t handle, unsigned *cores) {
+API nvmlDeviceGetNumGpuCores(nvmlDevice_t handle, unsigned *cores) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, cores, &view);
+    nvmlReturn_t result = nvml_reachable(handle, cores, &view);
     if (result != NVML_SUCCESS)
         return result;
     if (view.device->cores == 0)
@@ -295,9 +316,9 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetNumGpuCores(nvmlDevice_t handle, unsign
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMaxClockInfo(nvmlDevice_t handle, unsigned type, unsigned *mhz) {
+API nvmlDeviceGetMaxClockInfo(nvmlDevice_t handle, unsigned type, unsigned *mhz) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, mhz, &view);
+    nvmlReturn_t result = nvml_reachable(handle, mhz, &view);
     if (result != NVML_SUCCESS)
         return result;
     if (type > 3)
@@ -306,13 +327,13 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetMaxClockInfo(nvmlDevice_t handle, unsig
     return NVML_SUCCESS;
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t handle, unsigned type, unsigned *mhz) {
+API nvmlDeviceGetClockInfo(nvmlDevice_t handle, unsigned type, unsigned *mhz) {
     return nvmlDeviceGetMaxClockInfo(handle, type, mhz);
 }
 
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t handle, int *major, int *minor) {
+API nvmlDeviceGetCudaComputeCapability(nvmlDevice_t handle, int *major, int *minor) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, major, &view);
+    nvmlReturn_t result = nvml_reachable(handle, major, &view);
     if (result != NVML_SUCCESS)
         return result;
     if (minor == NULL)
@@ -323,10 +344,10 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t hand
 }
 
 /* A critical device has a row that could not be remapped: NVML has no health call of its own. */
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t handle, unsigned *corrected, unsigned *uncorrected,
-                                                      unsigned *pending, unsigned *failed) {
+API nvmlDeviceGetRemappedRows(nvmlDevice_t handle, unsigned *corrected, unsigned *uncorrected, unsigned *pending,
+                              unsigned *failed) {
     struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, corrected, &view);
+    nvmlReturn_t result = nvml_reachable(handle, corrected, &view);
     if (result != NVML_SUCCESS)
         return result;
     if (uncorrected == NULL || pending == NULL || failed == NULL)
@@ -336,24 +357,5 @@ HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t handle, unsig
     *uncorrected = critical;
     *pending = 0;
     *failed = critical;
-    return NVML_SUCCESS;
-}
-
-HCS_SIM_EXPORT nvmlReturn_t nvmlDeviceGetComputeRunningProcesses_v3(nvmlDevice_t handle, unsigned *count,
-                                                                    nvmlProcessInfo_t *list) {
-    static _Thread_local struct hcs_sim_holder holders[HCS_SIM_PROCESSES];
-    struct hcs_sim_view view;
-    nvmlReturn_t result = reachable(handle, count, &view);
-    if (result != NVML_SUCCESS)
-        return result;
-    unsigned capacity = *count;
-    *count = hcs_sim_holders(view.position, holders, HCS_SIM_PROCESSES);
-    if (*count > capacity)
-        return NVML_ERROR_INSUFFICIENT_SIZE;
-    if (*count > 0 && list == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    for (unsigned i = 0; i < *count; i++) {
-        list[i] = (nvmlProcessInfo_t){holders[i].pid, holders[i].charged, UINT32_MAX, UINT32_MAX};
-    }
     return NVML_SUCCESS;
 }
