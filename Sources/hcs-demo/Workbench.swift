@@ -59,11 +59,19 @@ final class Workbench: Sendable {
             guard let entries = try? FileManager.default.contentsOfDirectory(atPath: directory) else {
                 throw DemoError("there is no \(directory): build it with `make build`")
             }
-            for entry in entries { try copy("\(directory)/\(entry)", to: file("\(name)/\(entry)")) }
+            // Older and newer generations of a runtime lie in folders of their own; the demo uses today's.
+            for entry in entries where !isDirectory("\(directory)/\(entry)") {
+                try copy("\(directory)/\(entry)", to: file("\(name)/\(entry)"))
+            }
         }
     }
 
     /// The contents only: an owner cannot be copied by whoever is not root.
+    private func isDirectory(_ path: String) -> Bool {
+        var result: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &result) && result.boolValue
+    }
+
     private func copy(_ from: String, to path: String) throws {
         guard let data = FileManager.default.contents(atPath: from),
             FileManager.default.createFile(atPath: path, contents: data), chmod(path, 0o755) == 0

@@ -191,6 +191,10 @@ final class Cluster {
         for (from, name) in [(NativeArtifacts.simulatedLibraries, "simulated"), (NativeArtifacts.clients, "clients")] {
             mkdir(directory.file(name), 0o755)
             for entry in try FileManager.default.contentsOfDirectory(atPath: from) {
+                // Other generations of a runtime lie in folders of their own.
+                var isDirectory: ObjCBool = false
+                _ = FileManager.default.fileExists(atPath: "\(from)/\(entry)", isDirectory: &isDirectory)
+                if isDirectory.boolValue { continue }
                 try copy("\(from)/\(entry)", "\(name)/\(entry)")
             }
         }
