@@ -59,7 +59,7 @@ package struct ClusterState: Sendable {
         return changedAssignments
     }
 
-    private mutating func update(_ record: WorkloadRecord) {
+    mutating func update(_ record: WorkloadRecord) {
         let old = workloads[record.id]
         guard old != record else { return }
         workloads[record.id] = record
@@ -189,7 +189,7 @@ package struct ClusterState: Sendable {
     }
 
     /// Places what is queued, oldest first; what fits nowhere stays queued and does not hold up the rest.
-    private mutating func schedule(monotonic: Int64, now: Int64) {
+    mutating func schedule(monotonic: Int64, now: Int64) {
         let queued = workloads.values
             .filter { $0.phase == .queued && ($0.notBeforeMilliseconds ?? 0) <= now }
             .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
@@ -211,7 +211,7 @@ package struct ClusterState: Sendable {
     }
 
     /// Quotas given out by device; an attempt that still drains counts as well.
-    private func grantedByDevice() -> [DeviceID: (bytes: ByteCount, names: [String])] {
+    func grantedByDevice() -> [DeviceID: (bytes: ByteCount, names: [String])] {
         var granted: [DeviceID: (bytes: ByteCount, names: [String])] = [:]
         for record in workloads.values {
             let present = record.phase.hasEnded ? [] : record.grants
@@ -247,7 +247,7 @@ package struct ClusterState: Sendable {
     }
 
     /// Devices as last reported, or as remembered by the store (health unknown) before the first report.
-    private func reports(of entry: NodeEntry) -> [DeviceReport] {
+    func reports(of entry: NodeEntry) -> [DeviceReport] {
         entry.report?.devices
             ?? entry.record.devices.map { DeviceReport(device: $0, sample: nil, health: DeviceHealth(score: nil, reasons: [])) }
     }
@@ -282,7 +282,8 @@ package struct ClusterState: Sendable {
                 lastReportAgeMilliseconds: entry.lastHeard.map { monotonic - $0 } ?? -1, agentVersion: entry.record.agentVersion,
                 bootID: entry.record.bootID, host: entry.record.host, deviceCount: entry.record.devices.count,
                 simulatedDeviceCount: entry.record.devices.count { $0.simulated }, vendors: entry.report?.vendors ?? [],
-                probes: entry.report?.probes ?? [])
+                probes: entry.report?.probes ?? [], leases: entry.report?.leases,
+                escapes: entry.report?.escapes)
         }
     }
 
