@@ -16,17 +16,18 @@ extension WorkloadSupervisor {
             watchStopping(key, now)
         }
         for assignment in desired.values.sorted(by: { $0.id < $1.id }) {
+            resize(to: assignment)
             let key = AttemptKey(id: assignment.id, attempt: assignment.attempt)
             guard entries[key] == nil, !entries.contains(where: { $0.key.id == key.id && $0.value.ended == nil }) else { continue }
             guard assignment.desired == .run else {
-                refuse(assignment, "stopped before it was started")
+                notStarted(assignment, "stopped before it was started", planAgain: false)
                 continue
             }
             do {
                 guard let granted = try admit(assignment, now) else { continue }
                 try start(assignment, granted)
             } catch {
-                refuse(assignment, error.message)
+                notStarted(assignment, error.message, planAgain: true)
             }
             waitingSince[key] = nil
         }
@@ -71,9 +72,10 @@ extension WorkloadSupervisor {
         return granted
     }
 
-    /// What live attempts were granted on a device, by the agent's own records.
-    private func promised(on device: DeviceID) -> ByteCount {
-        entries.values.filter { $0.ended == nil }.flatMap(\.record.assignment.grants).filter { $0.device == device }
+    /// What live attempts and leases were granted on a device, by the agent's own records.
+    func promised(on device: DeviceID) -> ByteCount {
+        let assigned = entries.values.filter { $0.ended == nil }.flatMap(\.record.assignment.grants)
+        return (assigned + leases.values.map(\.record.grant)).filter { $0.device == device }
             .reduce(.zero) { $0.adding($1.quota) }
     }
 
@@ -113,7 +115,7 @@ extension WorkloadSupervisor {
     }
 
     /// An attempt that ends before it began: kept like any other, so that a restarted agent does not try it again.
-    private func refuse(_ assignment: Assignment, _ why: String) {
+    private func notStarted(_ assignment: Assignment, _ why: String, planAgain: Bool) {
         let key = AttemptKey(id: assignment.id, attempt: assignment.attempt)
         logger.warning("workload \(assignment.spec.name) (\(key)) not started: \(why)")
         let record = WorkloadRecord(
@@ -125,7 +127,7 @@ extension WorkloadSupervisor {
             try record.write(to: directory)
         } catch { logger.error("the refusal of workload \(key) is not kept: \(error)") }
         entries[key] = Entry(record: record, directory: directory)
-        finish(key, ExitStatus(error: why), at: nil)
+        finish(key, ExitStatus(error: why), refused: planAgain ? true : nil, at: nil)
     }
 
     private func makeDirectory(_ key: AttemptKey) throws(AgentError) -> String {

@@ -143,8 +143,11 @@ struct WorkloadSupervisorTests {
     @Test func `an end that came while no agent ran is found by the next one`() async throws {
         try await SupervisedHost.with { host in
             let first = await ready(host)
-            await host.apply([AgentFixtures.assignment(1, ["/bin/sh", "-c", "sleep 0.3; exit 5"])], to: first)
+            let go = host.directory.file("go")
+            let script = "until [ -e \(go) ]; do sleep 0.02; done; exit 5"
+            await host.apply([AgentFixtures.assignment(1, ["/bin/sh", "-c", script])], to: first)
             _ = try #require(await host.reaches(.running, 1, first))
+            try host.directory.write("", to: "go")
             let ended = await eventually { access("\(host.attemptDirectory(1))/exit", F_OK) == 0 }
             #expect(ended)
             let second = await ready(host)

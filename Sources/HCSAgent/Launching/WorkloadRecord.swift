@@ -37,6 +37,8 @@ package struct WorkloadRecord: Hashable, Sendable, Codable {
     package var devices: [Device]
     package var user: WorkloadUser?
     package var createdMilliseconds: Int64
+    /// The quotas before the last change: an agent that ended while it changed them may have left them in the segment.
+    package var earlierGrants: [DeviceGrant]?
 
     package init(bootID: String, assignment: Assignment, devices: [Device], user: WorkloadUser?, createdMilliseconds: Int64) {
         self.bootID = bootID

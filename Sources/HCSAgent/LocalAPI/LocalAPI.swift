@@ -6,7 +6,7 @@ package import Hummingbird
 package import Logging
 package import ServiceLifecycle
 
-/// The agent's HTTP API on its unix socket: what runs here and what it printed. For `hcs` on the same host.
+/// The agent's HTTP API on its unix socket: what runs here and what it printed, and leases. For `hcs` on the same host.
 package enum LocalAPI {
     /// - Parameters:
     ///   - running: called when the socket listens, with its mode set.
@@ -14,7 +14,7 @@ package enum LocalAPI {
     package static func service(
         socketPath: String, logger: Logger, status: @escaping @Sendable () async -> AgentStatus,
         logs: @escaping @Sendable (WorkloadID, AgentClient.LogStream, Int) async throws(AgentError) -> ByteBuffer,
-        running: @escaping @Sendable () async -> Void = {}
+        leases: LeaseRoute? = nil, running: @escaping @Sendable () async -> Void = {}
     ) throws(AgentError) -> any Service {
         guard socketPath.utf8.count < 108 else {
             throw AgentError(.usage, "the socket path \(socketPath) is longer than the 107 bytes a unix socket can have: choose another --runtime-dir")
@@ -28,6 +28,7 @@ package enum LocalAPI {
         router.get("\(Routes.localWorkloads)/:id/logs") { request, context in
             try await answerLogs(request, context, logs)
         }
+        leases?.add(to: router)
         return Application(
             router: router, configuration: .init(address: .unixDomainSocket(path: socketPath), serverName: nil),
             onServerRunning: { _ in
@@ -40,9 +41,11 @@ package enum LocalAPI {
     package static func serve(
         socketPath: String, logger: Logger, status: @escaping @Sendable () async -> AgentStatus,
         logs: @escaping @Sendable (WorkloadID, AgentClient.LogStream, Int) async throws(AgentError) -> ByteBuffer,
-        running: @escaping @Sendable () async -> Void
+        leases: LeaseRoute? = nil, running: @escaping @Sendable () async -> Void
     ) async throws {
-        try await service(socketPath: socketPath, logger: logger, status: status, logs: logs, running: running).run()
+        try await service(
+            socketPath: socketPath, logger: logger, status: status, logs: logs, leases: leases, running: running
+        ).run()
     }
 
     /// Bytes of a log's end when the request names no number.
