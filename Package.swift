@@ -54,6 +54,9 @@ var targets: [Target] = [
     .systemLibrary(name: "CHCSSystem", path: "CSources/system"),
     .systemLibrary(
         name: "CNUMA", path: "CSources/numa", providers: [.apt(["libnuma-dev"])]),
+    .systemLibrary(name: "CVendorHooks", path: "CSources/hooks"),
+    .systemLibrary(
+        name: "CLibELF", path: "CSources/libelf", pkgConfig: "libelf", providers: [.apt(["libelf-dev"])]),
     .systemLibrary(
         name: "CLibBPF", path: "CSources/libbpf", pkgConfig: "libbpf",
         providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
@@ -68,7 +71,7 @@ var targets: [Target] = [
     module("HCSModel"),
     module("HCSHealth", ["HCSModel"]),
     module("HCSPlacement", ["HCSModel"]),
-    module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CNUMA"]),
+    module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"]),
     module("HCSSimulation", ["HCSModel", "HCSSystem", "CHCSSimulation"]),
     module(
         "HCSDevice", ["HCSModel", "HCSSystem", "CVendorABI", logging],
@@ -129,7 +132,7 @@ if !light {
         program("hcs-scheduler", ["HCSScheduler", "HCSModel", "HCSSystem", logging, argumentParser]),
         program(
             "hcs",
-            ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", argumentParser]),
+            ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "CVendorHooks", argumentParser]),
         program("hcs-demo", ["HCSAPI", "HCSModel", "HCSSystem", "NativeArtifacts"]),
         tests("HCSAPITests", ["HCSAPI", "HCSModel"]),
         tests("HCSStoreTests", ["HCSStore", "HCSModel"]),

@@ -265,6 +265,8 @@ static int next_slot(struct walk *w, uint32_t *ret_slot) {
 
 static int take_back(struct hcs_segment_slot *slot) {
     int something = 0;
+    /* Under way until the slot is free: whoever settles the counters now would take the same bytes off a second time. */
+    hcs_store_u64(&slot->begin, hcs_load_u64(&slot->end) + 1);
     for (uint32_t d = 0; d < HCS_SEGMENT_DEVICES; d++) {
         uint64_t n = hcs_exchange_u64(&slot->used[d], 0);
         hcs_store_u64(&slot->overhead_bytes[d], 0);
@@ -315,8 +317,12 @@ static int sum_slots(int fd, uint32_t device, uint64_t *ret_used, uint64_t *ret_
 }
 
 static int settle(int fd, uint64_t *counter, uint32_t device) {
-    uint64_t counted = hcs_load_u64(counter), used, begun, used_again, begun_again;
-    if (sum_slots(fd, device, &used, &begun) < 0 || sum_slots(fd, device, &used_again, &begun_again) < 0)
+    uint64_t used, begun, used_again, begun_again;
+    if (sum_slots(fd, device, &used, &begun) < 0)
+        return 0;
+    /* Between the sums: a value from before them may belong to other sums, and come back just in time for the swap. */
+    uint64_t counted = hcs_load_u64(counter);
+    if (sum_slots(fd, device, &used_again, &begun_again) < 0)
         return 0;
     if (used >= counted || used != used_again || begun != begun_again)
         return 0;

@@ -16,11 +16,16 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var workloads: [WorkloadObservation]
     package var vendors: [VendorStatus]
     package var probes: [ProbeStatus]
+    /// Shares that the agent gave to its own users; their sum by device is `localGranted`. nil from an older agent.
+    package var leases: [LeaseObservation]?
+    /// Those that go on, largest first; nil from an older agent.
+    package var escapes: [Escape]?
 
     package init(
         apiVersion: String = HCSVersion.api, agentVersion: String = HCSVersion.current, bootID: String, node: String,
         sequence: UInt64, agentStartMilliseconds: Int64, sentMilliseconds: Int64, host: HostFacts,
-        devices: [DeviceReport], workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus]
+        devices: [DeviceReport], workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus],
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil
     ) {
         self.apiVersion = apiVersion
         self.agentVersion = agentVersion
@@ -34,6 +39,8 @@ package struct NodeReport: Hashable, Sendable, Codable {
         self.workloads = workloads
         self.vendors = vendors
         self.probes = probes
+        self.leases = leases
+        self.escapes = escapes
     }
 }
 

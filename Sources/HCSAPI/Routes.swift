@@ -14,6 +14,7 @@ package enum Routes {
     // Agent, on its unix socket.
     package static let localStatus = "/v1/local/status"
     package static let localWorkloads = "/v1/local/workloads"
+    package static let localLeases = "/v1/local/leases"
     package static func localLogs(_ id: String) -> String { "\(localWorkloads)/\(id)/logs" }
 }
 
@@ -29,4 +30,6 @@ package enum APILimits {
     package static let liveWorkloads = 10_000
     package static let devicesPerNode = 256
     package static let workloadsPerReport = 2_048
+    /// Shares that one agent has given to its host's own users at once.
+    package static let localLeases = 256
 }

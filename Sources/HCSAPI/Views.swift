@@ -25,11 +25,15 @@ package struct NodeView: Hashable, Sendable, Codable {
     package var simulatedDeviceCount: Int
     package var vendors: [VendorStatus]
     package var probes: [ProbeStatus]
+    /// Of its last report.
+    package var leases: [LeaseObservation]?
+    package var escapes: [Escape]?
 
     package init(
         name: String, state: State, lastReportAgeMilliseconds: Int64, agentVersion: String, bootID: String,
         host: HostFacts,
-        deviceCount: Int, simulatedDeviceCount: Int, vendors: [VendorStatus], probes: [ProbeStatus]
+        deviceCount: Int, simulatedDeviceCount: Int, vendors: [VendorStatus], probes: [ProbeStatus],
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil
     ) {
         self.name = name
         self.state = state
@@ -41,6 +45,8 @@ package struct NodeView: Hashable, Sendable, Codable {
         self.simulatedDeviceCount = simulatedDeviceCount
         self.vendors = vendors
         self.probes = probes
+        self.leases = leases
+        self.escapes = escapes
     }
 }
 
@@ -156,10 +162,15 @@ package struct AgentStatus: Hashable, Sendable, Codable {
     package var workloads: [WorkloadObservation]
     package var vendors: [VendorStatus]
     package var probes: [ProbeStatus]
+    package var leases: [LeaseObservation]?
+    package var escapes: [Escape]?
+    /// How many began since the agent started.
+    package var escapeTotals: [EscapeCount]?
 
     package init(
         node: String, agentVersion: String, scheduler: String?, schedulerReachable: Bool, devices: [DeviceReport],
-        workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus]
+        workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus],
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, escapeTotals: [EscapeCount]? = nil
     ) {
         self.node = node
         self.agentVersion = agentVersion
@@ -169,5 +180,8 @@ package struct AgentStatus: Hashable, Sendable, Codable {
         self.workloads = workloads
         self.vendors = vendors
         self.probes = probes
+        self.leases = leases
+        self.escapes = escapes
+        self.escapeTotals = escapeTotals
     }
 }

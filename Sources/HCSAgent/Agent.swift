@@ -22,11 +22,18 @@ package enum Agent {
         let notifier = ServiceNotifier(environment: StandardDirectories.current())
         let parts = try await Parts(configuration, logger)
         await parts.supervisor.rediscover()
+        // Before the first report: what is leased must never look free.
+        await parts.state.set(leases: await parts.supervisor.leaseObservations())
 
         let local = try LocalAPI.service(
             socketPath: configuration.socketPath, logger: logger, status: { await parts.state.status() },
             logs: { id, stream, tail throws(AgentError) in
                 ByteBuffer(bytes: try await parts.supervisor.logs(of: id, stream: stream, tail: tail))
+            },
+            leases: LeaseRoute { request, peer throws(APIProblem) in
+                let lease = try await parts.supervisor.lease(request, peer: peer)
+                await parts.state.set(leases: await parts.supervisor.leaseObservations())
+                return lease
             },
             running: {
                 logger.info(
@@ -155,11 +162,15 @@ package enum Agent {
             let group = try configuration.workloadGroup.map { name throws(AgentError) in
                 try AgentUser.group(named: name)
             }
+            var settings = WorkloadSupervisor.Settings(
+                directory: configuration.workloadsDirectory, leaseDirectory: configuration.leasesDirectory,
+                bootID: bootID,
+                interceptor: configuration.interceptor,
+                workloadUser: configuration.isRoot ? configuration.workloadUser : nil, segmentGroup: group,
+                simulated: simulation.map { .init(libraryDirectory: $0.libraryDirectory, stateFile: $0.stateFile) })
+            settings.escapePolicy = configuration.escapePolicy
             supervisor = WorkloadSupervisor(
-                settings: .init(
-                    directory: configuration.workloadsDirectory, bootID: bootID, interceptor: configuration.interceptor,
-                    workloadUser: configuration.isRoot ? configuration.workloadUser : nil, segmentGroup: group,
-                    simulated: simulation.map { .init(libraryDirectory: $0.libraryDirectory, stateFile: $0.stateFile) }),
+                settings: settings,
                 launcher: ShimLauncher(shim: configuration.shim), segmentDirectory: configuration.segmentDirectory,
                 logger: logger)
             cycle = CollectionCycle(

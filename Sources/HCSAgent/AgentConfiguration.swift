@@ -21,6 +21,7 @@ package struct AgentConfiguration: Hashable, Sendable {
         package var trustUserKernelLog = false
         package var simulatedKernelLog: String?
         package var metricsPort: Int?
+        package var escapePolicy: String?
 
         package init() {}
     }
@@ -63,6 +64,7 @@ package struct AgentConfiguration: Hashable, Sendable {
     /// Of 127.0.0.1; 0 = no metrics.
     package var metricsPort: Int
     package var simulation: Simulation?
+    package var escapePolicy: EscapePolicy
     /// Whether the agent runs as root: then workloads run as `workloadUser`.
     package var isRoot: Bool
 
@@ -71,6 +73,7 @@ package struct AgentConfiguration: Hashable, Sendable {
 
     package var socketPath: String { "\(runtimeDirectory)/agent.sock" }
     package var workloadsDirectory: String { "\(stateDirectory)/workloads" }
+    package var leasesDirectory: String { "\(stateDirectory)/leases" }
     package var healthStatePath: String { "\(stateDirectory)/health.json" }
     package var healthPolicyPath: String { "\(configDirectory)/health-policy.json" }
     package var simulationStatePath: String { "\(runtimeDirectory)/simulation.state" }
@@ -141,6 +144,11 @@ package struct AgentConfiguration: Hashable, Sendable {
         trustUserKernelLog = flags.trustUserKernelLog
         simulatedKernelLog = flags.simulatedKernelLog
         metricsPort = flags.metricsPort ?? Self.defaultMetricsPort
+        let policy = flags.escapePolicy ?? EscapePolicy.report.rawValue
+        guard let known = EscapePolicy(rawValue: policy) else {
+            throw AgentError(.usage, "--escape-policy '\(policy.prefix(40))' must be report, terminate or ignore")
+        }
+        escapePolicy = known
         guard (0...65_535).contains(metricsPort) else { throw AgentError(.usage, "--metrics-port must be 0 to 65535") }
     }
 

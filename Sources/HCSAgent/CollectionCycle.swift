@@ -74,6 +74,8 @@ package struct CollectionCycle: Service {
         await state.set(vendors: vendors)
         await state.set(probes: probes.statuses())
         await publishHealth(at: now)
+        let escapes = await supervisor.inspect(samples: sweep.samples)
+        await state.set(escapes: escapes.current, totals: escapes.totals)
         await health.save()
     }
 
@@ -89,6 +91,7 @@ package struct CollectionCycle: Service {
             let start = ContinuousClock.now
             await supervisor.tick()
             await state.set(workloads: await supervisor.observations(samples: await state.latestSamples))
+            await state.set(leases: await supervisor.leaseObservations())
             try? await Task.sleep(until: start + Self.segmentInterval, clock: .continuous)
         }
     }

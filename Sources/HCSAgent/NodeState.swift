@@ -19,6 +19,9 @@ package actor NodeState {
     private var vendors: [VendorStatus] = []
     private var probes: [ProbeStatus] = []
     private var workloads: [WorkloadObservation] = []
+    private var leases: [LeaseObservation] = []
+    private var escapes: [Escape] = []
+    private var escapeTotals: [EscapeCount] = []
     private var schedulerReachable = false
     /// Raised when the scheduler should hear of something at once.
     package nonisolated let changed = ChangeSignal()
@@ -73,6 +76,28 @@ package actor NodeState {
         changed.raise()
     }
 
+    package func set(leases new: [LeaseObservation]) {
+        guard new != leases else { return }
+        leases = new
+        changed.raise()
+    }
+
+    package func set(escapes new: [Escape], totals: [EscapeCount]) {
+        escapeTotals = totals
+        // Their sizes go with the next report; who they are goes at once.
+        func names(_ list: [Escape]) -> Set<Escape> {
+            Set(
+                list.map {
+                    Escape(
+                        kind: $0.kind, device: $0.device, bytes: .zero, pid: $0.pid, startTime: $0.startTime,
+                        workload: $0.workload, sinceMilliseconds: $0.sinceMilliseconds)
+                })
+        }
+        let news = names(new) != names(escapes)
+        escapes = new
+        if news { changed.raise() }
+    }
+
     package func set(schedulerReachable new: Bool) { schedulerReachable = new }
 
     // MARK: What goes out
@@ -88,10 +113,13 @@ package actor NodeState {
     }
 
     package func deviceReports() -> [DeviceReport] {
-        devices.map { device in
+        let leased = Dictionary(
+            leases.map { ($0.grant.device, $0.grant.quota) }, uniquingKeysWith: { $0.adding($1) })
+        return devices.map { device in
             DeviceReport(
                 device: device, sample: vanished.contains(device.id) ? nil : samples[device.id],
-                health: healths[device.id] ?? DeviceHealth(score: nil, reasons: []), blocked: blocked(device))
+                health: healths[device.id] ?? DeviceHealth(score: nil, reasons: []), blocked: blocked(device),
+                localGranted: leased[device.id] ?? .zero)
         }
     }
 
@@ -101,12 +129,14 @@ package actor NodeState {
         return NodeReport(
             bootID: bootID, node: node, sequence: sequence, agentStartMilliseconds: startMilliseconds,
             sentMilliseconds: RealtimeClock.nowMilliseconds(), host: host, devices: deviceReports(),
-            workloads: Array(workloads.prefix(APILimits.workloadsPerReport)), vendors: vendors, probes: probes)
+            workloads: Array(workloads.prefix(APILimits.workloadsPerReport)), vendors: vendors, probes: probes,
+            leases: leases, escapes: escapes)
     }
 
     package func status() -> AgentStatus {
         AgentStatus(
             node: node, agentVersion: HCSVersion.current, scheduler: scheduler, schedulerReachable: schedulerReachable,
-            devices: deviceReports(), workloads: workloads, vendors: vendors, probes: probes)
+            devices: deviceReports(), workloads: workloads, vendors: vendors, probes: probes, leases: leases,
+            escapes: escapes, escapeTotals: escapeTotals)
     }
 }

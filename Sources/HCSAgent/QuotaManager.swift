@@ -14,6 +14,7 @@ package final class QuotaManager {
         package var processes: [Int32: UInt64]
         /// Live slots.
         package var count: Int
+        package var slots: [SegmentSnapshot.Slot] = []
         /// In words for the log: changed limits, damage, a truncated file.
         package var problems: [String]
 
@@ -29,7 +30,7 @@ package final class QuotaManager {
 
     private final class Segment {
         let file: SegmentFile
-        let limits: [SegmentDevice]
+        var limits: [SegmentDevice]
         /// Last good figures, shown while the file cannot be read.
         var last = Reading()
 
@@ -42,6 +43,8 @@ package final class QuotaManager {
     private let directory: String
     private let namespace: UInt64
     private var segments: [WorkloadID: Segment] = [:]
+    private static let limitChangesKept = 256
+    private var limitChanges: [EscapeDetector.LimitChange] = []
 
     package init(directory: String, procfs: Procfs = Procfs()) {
         self.directory = directory
@@ -49,6 +52,14 @@ package final class QuotaManager {
     }
 
     package func path(of id: WorkloadID) -> String { "\(directory)/\(id)" }
+
+    package var ids: [WorkloadID] { segments.keys.sorted() }
+
+    /// Limits that were found changed and put back since the last call.
+    package func takeLimitChanges() -> [EscapeDetector.LimitChange] {
+        defer { limitChanges = [] }
+        return limitChanges
+    }
 
     package func has(_ id: WorkloadID) -> Bool { segments[id] != nil }
 
@@ -81,14 +92,34 @@ package final class QuotaManager {
         }
     }
 
-    /// Takes up a segment that an earlier agent made. `limits` are the agent's own record, which rules.
-    package func adopt(_ id: WorkloadID, limits: [SegmentDevice], owner: UInt32) throws(AgentError) {
+    /// Takes up a segment that an earlier agent made. `limits` are the agent's own record, which rules; `earlier` are
+    /// those before the last change, which that agent may not have come to write.
+    package func adopt(
+        _ id: WorkloadID, limits: [SegmentDevice], owner: UInt32, earlier: [SegmentDevice] = []
+    ) throws(AgentError) {
         guard segments[id] == nil else { return }
         do {
             let file = try SegmentFile.open(path: path(of: id), owner: owner)
+            let found = earlier.isEmpty ? [] : try file.snapshot().devices.map(\.device)
+            let unfinished = earlier.filter { old in found.contains { $0.id == old.id && $0.limit == old.limit } }
+            for limit in limits where unfinished.contains(where: { $0.id == limit.id }) {
+                try file.setLimit(limit.limit, of: limit.id, vendor: limit.vendor)
+            }
             segments[id] = Segment(file: file, limits: limits)
         } catch {
             throw AgentError(error.code == .notFound ? .unavailable : .io, "the workload's segment: \(error)")
+        }
+    }
+
+    /// Changes the limits of a live workload, and the agent's own copy with them. The devices stay the same.
+    package func setLimits(of id: WorkloadID, _ limits: [SegmentDevice]) throws(AgentError) {
+        guard let segment = segments[id] else { throw AgentError(.unavailable, "the workload's segment is not here") }
+        // The copy first: whatever the segment says after a failure is put right by the next look at it.
+        segment.limits = limits
+        do {
+            for limit in limits { try segment.file.setLimit(limit.limit, of: limit.id, vendor: limit.vendor) }
+        } catch {
+            throw AgentError(.io, "the quota in \(path(of: id)) is not changed yet: \(error)")
         }
     }
 
@@ -99,7 +130,7 @@ package final class QuotaManager {
             _ = try segment.file.reap()
             let snapshot = try segment.file.snapshot()
             var reading = Reading(problems: snapshot.problems)
-            reading.problems += try restoreLimits(of: segment, snapshot)
+            reading.problems += try restoreLimits(of: segment, id, snapshot)
             reading.usage = segment.limits.map { limit in
                 let now = snapshot.devices.first { $0.device.id == limit.id && $0.device.vendor == limit.vendor }
                 return DeviceUsage(
@@ -107,6 +138,7 @@ package final class QuotaManager {
                     denied: now?.deniedRequests ?? 0)
             }
             reading.count = snapshot.slots.count
+            reading.slots = snapshot.slots
             for slot in snapshot.slots where slot.pidNamespace == namespace || slot.pidNamespace == 0 {
                 if let pid = Int32(exactly: slot.pid), pid > 0 { reading.processes[pid] = slot.startTime }
             }
@@ -120,7 +152,9 @@ package final class QuotaManager {
         }
     }
 
-    private func restoreLimits(of segment: Segment, _ snapshot: SegmentSnapshot) throws(SystemError) -> [String] {
+    private func restoreLimits(
+        of segment: Segment, _ id: WorkloadID, _ snapshot: SegmentSnapshot
+    ) throws(SystemError) -> [String] {
         var told: [String] = []
         for limit in segment.limits {
             guard
@@ -133,6 +167,10 @@ package final class QuotaManager {
             }
             guard found.device.limit != limit.limit else { continue }
             try segment.file.setLimit(limit.limit, of: limit.id, vendor: limit.vendor)
+            if limitChanges.count < Self.limitChangesKept {
+                let found = min(found.device.limit, limit.physical)
+                limitChanges.append(.init(workload: id, device: limit.id, found: found, right: limit.limit))
+            }
             told.append(
                 "the quota on \(limit.id) was changed to \(found.device.limit) by somebody else; put back to \(limit.limit)"
             )

@@ -10,7 +10,7 @@ extension WorkloadSupervisor {
         entries.keys.sorted().compactMap { key in
             guard let entry = entries[key], !entry.acknowledged else { return nil }
             if let ended = entry.ended { return ended }
-            let reading = quotas.observe(key.id)
+            let reading = look(at: key.id)
             tell(reading.problems, of: key.id)
             return WorkloadObservation(
                 id: key.id, attempt: key.attempt, phase: phase(of: entry),
@@ -52,7 +52,7 @@ extension WorkloadSupervisor {
     }
 
     /// Each problem once, until it changes.
-    private func tell(_ problems: [String], of id: WorkloadID) {
+    func tell(_ problems: [String], of id: WorkloadID) {
         guard toldProblems[id] ?? [] != problems else { return }
         toldProblems[id] = problems.isEmpty ? nil : problems
         for problem in problems { logger.warning("workload \(id): \(problem)") }

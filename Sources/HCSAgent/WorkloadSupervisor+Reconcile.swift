@@ -18,6 +18,7 @@ extension WorkloadSupervisor {
             watchStopping(key, now)
         }
         for assignment in desired.values.sorted(by: { $0.id < $1.id }) {
+            resize(to: assignment)
             let key = AttemptKey(id: assignment.id, attempt: assignment.attempt)
             guard entries[key] == nil, !entries.contains(where: { $0.key.id == key.id && $0.value.ended == nil }) else {
                 continue
@@ -77,9 +78,10 @@ extension WorkloadSupervisor {
         return granted
     }
 
-    /// What live attempts were granted on a device, by the agent's own records.
-    private func promised(on device: DeviceID) -> ByteCount {
-        entries.values.filter { $0.ended == nil }.flatMap(\.record.assignment.grants).filter { $0.device == device }
+    /// What live attempts and leases were granted on a device, by the agent's own records.
+    func promised(on device: DeviceID) -> ByteCount {
+        let assigned = entries.values.filter { $0.ended == nil }.flatMap(\.record.assignment.grants)
+        return (assigned + leases.values.map(\.record.grant)).filter { $0.device == device }
             .reduce(.zero) { $0.adding($1.quota) }
     }
 

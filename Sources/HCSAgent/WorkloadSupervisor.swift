@@ -10,6 +10,7 @@ package actor WorkloadSupervisor {
     /// What does not change while the agent runs.
     package struct Settings: Sendable {
         package var directory: String
+        package var leaseDirectory: String
         package var bootID: String
         package var interceptor: String
         /// Who runs workloads; nil = the agent's own user.
@@ -17,12 +18,16 @@ package actor WorkloadSupervisor {
         /// Group of the segments (0660); nil = 0600.
         package var segmentGroup: UInt32?
         package var simulated: WorkloadEnvironment.Simulated?
+        package var escapePolicy = EscapePolicy.report
 
         package init(
-            directory: String, bootID: String, interceptor: String, workloadUser: String?, segmentGroup: UInt32? = nil,
+            directory: String, leaseDirectory: String? = nil, bootID: String, interceptor: String,
+            workloadUser: String?,
+            segmentGroup: UInt32? = nil,
             simulated: WorkloadEnvironment.Simulated? = nil
         ) {
             self.directory = directory
+            self.leaseDirectory = leaseDirectory ?? "\(directory)/leases"
             self.bootID = bootID
             self.interceptor = interceptor
             self.workloadUser = workloadUser
@@ -45,6 +50,8 @@ package actor WorkloadSupervisor {
         var acknowledged = false
         /// Monotonic: last look at a process that could not be found.
         var lostSince: Int64?
+        /// Quotas that do not fit now, told once.
+        var waitingQuota: [DeviceGrant]?
 
         struct Stop {
             var signalledAt: Int64?
@@ -73,6 +80,10 @@ package actor WorkloadSupervisor {
     var waitingSince: [AttemptKey: Int64] = [:]
     var devices: [DeviceID: DeviceReport] = [:]
     var toldProblems: [WorkloadID: [String]] = [:]
+    var leases: [WorkloadID: LeaseEntry] = [:]
+    var escapes = EscapeDetector()
+    var shares = ShareWindow()
+    var ending: [ShareWindow.Process: Ending] = [:]
     private var nextPrune: Int64 = 0
 
     /// `segmentDirectory` is where segments lie; it is made when the first is needed.
@@ -111,7 +122,8 @@ package actor WorkloadSupervisor {
             guard let key = AttemptKey(name) else { continue }
             do { try rediscover(key) } catch { logger.error("workload \(key) not taken up: \(error)") }
         }
-        let known = Set(entries.values.filter { $0.ended == nil }.map(\.record.key.id))
+        rediscoverLeases()
+        let known = Set(entries.values.filter { $0.ended == nil }.map(\.record.key.id)).union(leases.keys)
         let swept = quotas.sweep(keeping: known)
         if swept > 0 { logger.info("\(swept) segments of ended workloads removed") }
     }
@@ -131,7 +143,8 @@ package actor WorkloadSupervisor {
             do {
                 try quotas.adopt(
                     key.id, limits: QuotaManager.limits(record.assignment.grants, record.devices),
-                    owner: owner(record).uid)
+                    owner: owner(record).uid,
+                    earlier: QuotaManager.limits(record.earlierGrants ?? [], record.devices))
             } catch { logger.error("workload \(key): \(error)") }
             logger.info("workload \(record.assignment.spec.name) (\(key)) found again")
         }
@@ -145,6 +158,7 @@ package actor WorkloadSupervisor {
         let now = MonotonicClock.nowMilliseconds()
         launcher.reap()
         for key in entries.keys.sorted() where entries[key]?.ended == nil { watch(key, now) }
+        watchLeases(now)
         if let desired { reconcile(desired, now) }
         for key in entries.keys where entries[key]?.ended != nil { acknowledge(key) }
         if now >= nextPrune {

@@ -1,7 +1,7 @@
 /// Something that happened to a workload.
 package struct WorkloadEvent: Hashable, Sendable, Codable {
     package enum Kind: String, Codable, Hashable, Sendable {
-        case submitted, placed, refused, started, deviceFault, moved, stopping, ended, deleted
+        case submitted, placed, refused, started, deviceFault, moved, resized, stopping, ended, deleted
     }
 
     package var atMilliseconds: Int64

@@ -59,7 +59,7 @@ package struct ClusterState: Sendable {
         return changedAssignments
     }
 
-    private mutating func update(_ record: WorkloadRecord) {
+    mutating func update(_ record: WorkloadRecord) {
         let old = workloads[record.id]
         guard old != record else { return }
         workloads[record.id] = record
@@ -201,7 +201,7 @@ package struct ClusterState: Sendable {
     }
 
     /// Places what is queued, oldest first; what fits nowhere stays queued and does not hold up the rest.
-    private mutating func schedule(monotonic: Int64, now: Int64) {
+    mutating func schedule(monotonic: Int64, now: Int64) {
         let queued = workloads.values
             .filter { $0.phase == .queued && Reconciler.isDue($0, now: now) }
             .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
@@ -229,12 +229,12 @@ package struct ClusterState: Sendable {
     }
 
     /// A device's id is its maker's and unique on its host; over hosts only together with the node.
-    private struct DeviceKey: Hashable {
+    struct DeviceKey: Hashable {
         var node: String
         var device: DeviceID
     }
 
-    private struct Granted {
+    struct Granted {
         var bytes = ByteCount.zero
         var names: Set<String> = []
 
@@ -246,7 +246,7 @@ package struct ClusterState: Sendable {
 
     /// Quotas given out by device. An attempt that still drains counts, and so does what an agent runs although this
     /// scheduler, which may have lost its store, does not know it.
-    private func grantedByDevice() -> [DeviceKey: Granted] {
+    func grantedByDevice() -> [DeviceKey: Granted] {
         var granted: [DeviceKey: Granted] = [:]
         func add(_ grants: [DeviceGrant], on node: String?, _ name: String) {
             guard let node else { return }
@@ -292,7 +292,7 @@ package struct ClusterState: Sendable {
     }
 
     /// Devices as last reported, or as remembered by the store (health unknown) before the first report.
-    private func reports(of entry: NodeEntry) -> [DeviceReport] {
+    func reports(of entry: NodeEntry) -> [DeviceReport] {
         entry.report?.devices
             ?? entry.record.devices.map {
                 DeviceReport(device: $0, sample: nil, health: DeviceHealth(score: nil, reasons: []))
@@ -336,7 +336,8 @@ package struct ClusterState: Sendable {
                 agentVersion: entry.record.agentVersion,
                 bootID: entry.record.bootID, host: entry.record.host, deviceCount: entry.record.devices.count,
                 simulatedDeviceCount: entry.record.devices.count { $0.simulated }, vendors: entry.report?.vendors ?? [],
-                probes: entry.report?.probes ?? [])
+                probes: entry.report?.probes ?? [], leases: entry.report?.leases,
+                escapes: entry.report?.escapes)
         }
     }
 

@@ -119,6 +119,14 @@ package actor Scheduler {
         return try view(id.text)
     }
 
+    package func resize(_ idOrName: String, _ change: WorkloadChange) async throws(APIProblem) -> WorkloadView {
+        let id = try record(idOrName).id
+        try await mutate { (state, monotonic, now) throws(APIProblem) in
+            try state.resize(id, to: change, monotonic: monotonic, now: now)
+        }
+        return try view(id.text)
+    }
+
     /// Called about once a second.
     package func tick() async throws(APIProblem) {
         try await mutate { (state, monotonic, now) throws(APIProblem) in state.tick(monotonic: monotonic, now: now) }

@@ -56,6 +56,8 @@ extension SegmentFile {
         var bytes: [DeviceID: ByteCount] = [:]
         let pid = slot.pointee.pid
         let hasTotal = hcs_load_u64(&map.pointee.total_limit) != .max
+        // Under way until the slot is free: whoever settles the counters now would take the same bytes off a second time.
+        hcs_store_u64(&slot.pointee.begin, hcs_load_u64(&slot.pointee.end) &+ 1)
         for deviceIndex in 0..<HCS_SEGMENT_DEVICES {
             let taken = hcs_slot_take_used(slot, deviceIndex)
             guard taken > 0, let entry = hcs_segment_device_at(map, deviceIndex) else { continue }
@@ -78,8 +80,9 @@ extension SegmentFile {
     /// operation, before and after the sum, the rest goes. The swap fails when anybody allocated meanwhile; the next pass
     /// tries again.
     private func settle(_ counter: UnsafeMutablePointer<UInt64>, devices: Range<UInt32>) {
+        guard hcs_load_u64(counter) > 0, let before = operationsWhenQuiet() else { return }
+        // Within the quiet time: an earlier value may belong to another sum, and come back just in time for the swap.
         let counted = hcs_load_u64(counter)
-        guard counted > 0, let before = operationsWhenQuiet() else { return }
         var sum: UInt64 = 0
         for index in 0..<HCS_SEGMENT_SLOTS {
             guard let slot = hcs_segment_slot_at(map, index),

@@ -50,6 +50,8 @@ struct AgentOptions: ParsableArguments {
     var sampleInterval: String?
     @Option(help: "Port of /metrics on 127.0.0.1; 0 = none.")
     var metricsPort: Int?
+    @Option(help: "What to do about device memory that no quota explains: report, terminate or ignore.")
+    var escapePolicy: String?
 
     /// The configuration, without a simulated host.
     func resolve() throws -> AgentConfiguration {
@@ -70,6 +72,7 @@ struct AgentOptions: ParsableArguments {
         flags.trustUserKernelLog = trustUserKernelLog
         flags.simulatedKernelLog = simulatedKernelLog.map(Self.absolute)
         flags.metricsPort = metricsPort
+        flags.escapePolicy = escapePolicy
         return try AgentConfiguration(
             flags: flags, environment: StandardDirectories.current(), uid: geteuid(), hostname: Hostname.current(),
             executable: try SmallFile.link("/proc/self/exe"), fileExists: { access($0, F_OK) == 0 })

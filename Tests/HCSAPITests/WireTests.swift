@@ -36,6 +36,13 @@ import Testing
         #expect(try HCSJSON.decode(NodeReport.self, from: data) == report)
     }
 
+    @Test func `a report of an older agent, without leases and escapes, is taken`() throws {
+        var object = try #require(JSONSerialization.jsonObject(with: HCSJSON.encode(report)) as? [String: Any])
+        for key in ["leases", "escapes"] { object[key] = nil }
+        let old = try HCSJSON.decode(NodeReport.self, from: try JSONSerialization.data(withJSONObject: object))
+        #expect(old.leases == nil && old.escapes == nil)
+    }
+
     @Test func `throughput is an object by precision, for programs that read it`() throws {
         let text = String(decoding: try HCSJSON.encode(report.devices[0].device.fingerprint), as: UTF8.self)
         #expect(text == #"{"confidence":"datasheet","source":"s","tflops":{"fp16":989}}"#)

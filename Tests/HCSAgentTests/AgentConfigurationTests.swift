@@ -66,6 +66,12 @@ import Testing
         refused("a path as a name") { $0.nodeName = "../x" }
         refused("too quick") { $0.sampleIntervalMilliseconds = 1 }
         refused("no port") { $0.metricsPort = 65_536 }
+        refused("no policy") { $0.escapePolicy = "kill" }
+    }
+
+    @Test func `escapes are told unless a flag says otherwise`() throws {
+        #expect(try make().escapePolicy == .report)
+        #expect(try make([:]) { $0.escapePolicy = "terminate" }.escapePolicy == .terminate)
     }
 
     @Test(arguments: [

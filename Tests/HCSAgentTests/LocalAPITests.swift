@@ -25,6 +25,14 @@ import Testing
                 logs: { id, stream, tail throws(AgentError) in
                     guard id == AgentFixtures.id(1) else { throw AgentError(.unavailable, "no workload \(id)") }
                     return ByteBuffer(string: "\(stream.rawValue) \(tail)")
+                },
+                leases: LeaseRoute { request, peer throws(APIProblem) in
+                    guard request.pid == peer.pid else { throw .forbidden("\(peer.uid)") }
+                    return Lease(
+                        id: AgentFixtures.id(9),
+                        grant: DeviceGrant(device: DeviceID("GPU-a"), vendor: .nvidia, quota: request.bytes),
+                        simulated: true,
+                        environment: EnvironmentChange(set: ["UID": "\(peer.uid)"], prepend: [:], unset: []))
                 }, running: { listening.withLock { $0 = true } })
         }
         defer { server.cancel() }
@@ -65,6 +73,28 @@ import Testing
                 #expect(!problem.detail.isEmpty)
             }
         }
+    }
+
+    @Test func `a lease is asked for in the name of who is at the other end of the socket`() async throws {
+        try await with { _, http in
+            let client = AgentClient(http)
+            func request(_ pid: Int32) -> LeaseRequest {
+                LeaseRequest(vendor: .nvidia, bytes: .gibibytes(1), pid: pid, startTime: 1)
+            }
+            let given = try await client.lease(request(getpid()))
+            #expect(given.environment.set == ["UID": "\(geteuid())"])
+            struct Misspelt: Encodable { let vendor = "nvidia", byts = 1 }
+            #expect(await problem { _ = try await client.lease(request(1)) }?.status == 403)
+            let misspelt = await problem { _ = try await http.post(Routes.localLeases, Misspelt(), as: Lease.self) }
+            #expect(misspelt?.status == 400 && misspelt?.detail.contains("byts") == true)
+            let large = String(repeating: "x", count: 5000)
+            #expect(await problem { _ = try await http.post(Routes.localLeases, large, as: Lease.self) }?.status == 413)
+        }
+    }
+
+    private func problem(_ body: () async throws -> Void) async -> APIProblem? {
+        do { try await body() } catch { return error as? APIProblem }
+        return nil
     }
 
     @Test(.enabled(if: canBeNobody, "skipped, because it needs root, setpriv and perl to ask as another user"))

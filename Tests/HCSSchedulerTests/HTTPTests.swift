@@ -70,6 +70,9 @@ import Testing
             _ = try await SchedulerClient(node).report(reports.make([gpu("a")]))
             #expect(await problem { _ = try await SchedulerClient(node).submit(spec("w")) }?.status == 403)
             _ = try await SchedulerClient(admin).submit(spec("w"))
+            let more = WorkloadChange(vram: .gibibytes(9))
+            #expect(await problem { _ = try await SchedulerClient(node).change("w", more) }?.status == 403)
+            #expect(try await SchedulerClient(admin).change("w", more).spec.vram == .gibibytes(9))
             let set = try await SchedulerClient(node).assignments(node: "n1", after: .zero, wait: 0)
             #expect(set.workloads.count == 1)
             for client in [admin, node, wrong, none] { await client.shutdown() }
@@ -94,6 +97,11 @@ import Testing
                 await problem { _ = try await client.post(Routes.workloads, Opencl(), as: WorkloadView.self) }?.status
                     == 400)
             #expect(await problem { _ = try await client.getText("/v1/nothing") }?.code == "not-found")
+            struct Renamed: Encodable { let vram = 1, name = "x" }
+            let renamed = await problem {
+                _ = try await client.patch("/v1/workloads/w", Renamed(), as: WorkloadView.self)
+            }
+            #expect(renamed?.status == 400 && renamed?.detail.contains("unknown field 'name'") == true)
             #expect(await problem { _ = try await client.getText("/v1/workloads/nobody") }?.status == 404)
             #expect(await problem { _ = try await client.getText("/v1/workloads?all=maybe") }?.status == 400)
             #expect(await problem { _ = try await client.getText("/v1/nodes/n1/assignments?after=-1") }?.status == 400)

@@ -55,7 +55,7 @@ final class Cluster {
         scheduler = nil
     }
 
-    func startAgent(_ devices: Devices = .real) throws {
+    func startAgent(_ devices: Devices = .real, _ more: [String] = []) throws {
         var arguments = [
             "run", "--scheduler", url, "--token-file", directory.file("scheduler/node.token"), "--node-name", "host-a",
             "--config-dir", directory.file("config"), "--state-dir", directory.file("state"),
@@ -72,7 +72,7 @@ final class Cluster {
                 "--simulated-kernel-log", directory.file("kernel.log"),
             ]
         }
-        agent = try spawn("hcs-agent", arguments)
+        agent = try spawn("hcs-agent", arguments + more)
     }
 
     func killAgent() {
@@ -130,6 +130,32 @@ final class Cluster {
             "HCS_RUNTIME_DIR": directory.file("run"), "HCS_STATE_DIR": directory.file("state"),
         ]
         return try await Programs.run(program, arguments, environment: variables)
+    }
+
+    /// Starts one of our programs, or another by its path, with what a user of this host would have set; its output
+    /// goes to a file of that name.
+    func start(
+        _ program: String, _ arguments: [String], output: String, environment: [String: String] = [:]
+    ) throws -> ChildProcess {
+        let log = open(directory.file(output), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o600)
+        guard log >= 0 else { throw Failure("cannot write \(output)") }
+        defer { close(log) }
+        let path = program.hasPrefix("/") ? program : try Programs.path(program)
+        let variables = ["HCS_RUNTIME_DIR": directory.file("run")].merging(environment) { $1 }
+        return try ProcessSpawner(
+            path: path, arguments: arguments, environment: Programs.environment.merging(variables) { $1 }
+        ).spawn(output: log, error: log)
+    }
+
+    func output(_ name: String) -> String { Self.text(directory.file(name)) }
+
+    /// Ends a process that a test started.
+    func stop(_ process: ChildProcess) { end(process, SIGKILL) }
+
+    func status() async throws -> AgentStatus {
+        try await HTTPAPIClient.with(endpoint: .unixSocket(path: directory.file("run/agent.sock")), token: nil) {
+            try await AgentClient($0).status()
+        }
     }
 
     func log(_ program: String) -> String { String(Self.text(directory.file("\(program).log")).suffix(3000)) }

@@ -112,6 +112,21 @@ struct CommandLineTests {
         #expect(GlobalOptions.moved(given) == expected)
     }
 
+    @Test("run asks for this very process, and hints at a quota in the grammar's own words")
+    func lease() throws {
+        let arguments = [
+            "run", "--vram", "1536Mi", "--runtime", "hip", "--device", "D", "--job", "j", "--", "x", "--vram",
+        ]
+        let command = try #require(try HCSCommand.parseAsRoot(arguments) as? RunCommand)
+        #expect(command.command == ["x", "--vram"])
+        let request = try command.request()
+        #expect(request.pid == getpid() && request.startTime > 0)
+        #expect(request.vendors == [.hygon] && request.device == DeviceID("D") && request.name == "j")
+        #expect(RunCommand.exact(.mebibytes(1536)) == "1536Mi")
+        #expect(RunCommand.exact(.gibibytes(4)) == "4Gi")
+        #expect(RunCommand.exact(ByteCount(1000)) == "1000")
+    }
+
     @Test("the scheduler is found by flag, then variable, then the local file, then the default")
     func scheduler() throws {
         func resolve(_ arguments: [String], _ environment: [String: String]) throws -> String {

@@ -53,7 +53,7 @@ extension ModuleRule {
             "HCSPlacement", own: ["HCSModel"], outside: ["Collections", "HeapModule", "OrderedCollections"],
             platform: ["Foundation", "Glibc"], never: pure),
         ModuleRule(
-            "HCSSystem", own: ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CNUMA"],
+            "HCSSystem", own: ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"],
             outside: ["SystemPackage"],
             never: ["nvidia", "nvml", "cuda", "dcmi", "rsmi", "cndev"].map {
                 ($0, "the operating system knows no vendors")
@@ -87,7 +87,7 @@ extension ModuleRule {
         ModuleRule(
             "hcs-scheduler", own: ["HCSScheduler", "HCSModel", "HCSSystem"], outside: ["ArgumentParser", "Logging"]),
         ModuleRule(
-            "hcs", own: ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem"],
+            "hcs", own: ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "CVendorHooks"],
             outside: ["ArgumentParser", "Yams"]),
         ModuleRule("hcs-demo", own: ["HCSAPI", "HCSModel", "HCSSystem", "NativeArtifacts"]),
         ModuleRule("NativeArtifacts"),

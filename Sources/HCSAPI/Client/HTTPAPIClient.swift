@@ -84,6 +84,11 @@ package struct HTTPAPIClient: Sendable {
             Value.self, from: try await send(.POST, path, body: try HCSJSON.encode(body), timeoutSeconds: 10), path)
     }
 
+    package func patch<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
+        try decode(
+            Value.self, from: try await send(.PATCH, path, body: try HCSJSON.encode(body), timeoutSeconds: 10), path)
+    }
+
     package func delete<Value: Decodable>(_ path: String, as: Value.Type) async throws -> Value {
         try decode(Value.self, from: try await send(.DELETE, path, body: nil, timeoutSeconds: 10), path)
     }

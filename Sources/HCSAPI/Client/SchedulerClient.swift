@@ -42,6 +42,10 @@ package struct SchedulerClient: Sendable {
         try await http.delete(Routes.workload(try Self.segment(idOrName)), as: WorkloadView.self)
     }
 
+    package func change(_ idOrName: String, _ change: WorkloadChange) async throws -> WorkloadView {
+        try await http.patch(Routes.workload(try Self.segment(idOrName)), change, as: WorkloadView.self)
+    }
+
     package func explain(_ idOrName: String) async throws -> Explanation {
         try await http.get(Routes.explain(try Self.segment(idOrName)), as: Explanation.self)
     }

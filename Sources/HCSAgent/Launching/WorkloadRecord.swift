@@ -39,6 +39,8 @@ package struct WorkloadRecord: Hashable, Sendable, Codable {
     package var createdMilliseconds: Int64
     /// The same moment by the monotonic clock of this boot: how long it runs must not depend on who sets the wall clock.
     package var createdMonotonicMilliseconds: Int64?
+    /// The quotas before the last change: an agent that ended while it changed them may have left them in the segment.
+    package var earlierGrants: [DeviceGrant]?
 
     package init(
         bootID: String, assignment: Assignment, devices: [Device], user: WorkloadUser?, createdMilliseconds: Int64,

@@ -6,7 +6,7 @@ package import Hummingbird
 package import Logging
 package import ServiceLifecycle
 
-/// The agent's HTTP API on its unix socket: what runs here and what it printed. For `hcs` on the same host.
+/// The agent's HTTP API on its unix socket: what runs here and what it printed, and leases. For `hcs` on the same host.
 package enum LocalAPI {
     /// - Parameters:
     ///   - running: called when the socket listens, with its mode set.
@@ -14,7 +14,7 @@ package enum LocalAPI {
     package static func service(
         socketPath: String, logger: Logger, status: @escaping @Sendable () async -> AgentStatus,
         logs: @escaping @Sendable (WorkloadID, AgentClient.LogStream, Int) async throws(AgentError) -> ByteBuffer,
-        running: @escaping @Sendable () async -> Void = {}
+        leases: LeaseRoute? = nil, running: @escaping @Sendable () async -> Void = {}
     ) throws(AgentError) -> any Service {
         guard socketPath.utf8.count < 108 else {
             throw AgentError(
@@ -31,6 +31,7 @@ package enum LocalAPI {
         router.get("\(Routes.localWorkloads)/:id/logs") { request, context in
             try await answerLogs(request, context, logs)
         }
+        leases?.add(to: router)
         return Application(
             router: router, server: ServerLimits.http1(),
             configuration: .init(
@@ -46,9 +47,11 @@ package enum LocalAPI {
     package static func serve(
         socketPath: String, logger: Logger, status: @escaping @Sendable () async -> AgentStatus,
         logs: @escaping @Sendable (WorkloadID, AgentClient.LogStream, Int) async throws(AgentError) -> ByteBuffer,
-        running: @escaping @Sendable () async -> Void
+        leases: LeaseRoute? = nil, running: @escaping @Sendable () async -> Void
     ) async throws {
-        try await service(socketPath: socketPath, logger: logger, status: status, logs: logs, running: running).run()
+        try await service(
+            socketPath: socketPath, logger: logger, status: status, logs: logs, leases: leases, running: running
+        ).run()
     }
 
     private static let mostConnections = 128

@@ -11,10 +11,12 @@ struct LocalRequestContext: RequestContext {
         channel = source.channel
     }
 
-    /// A status and a log's end are all there is: no request has a body worth reading.
+    /// The largest body is a lease request.
     var maxUploadSize: Int { 4096 }
 
     struct Peer: Hashable, Sendable {
+        /// 0 when it is in a pid namespace that is not below ours.
+        var pid: Int32
         var uid: UInt32
         var gid: UInt32
     }
@@ -33,6 +35,6 @@ struct LocalRequestContext: RequestContext {
         }
         let option = NIOBSDSocket.Option(rawValue: 17)  // SO_PEERCRED, asm-generic/socket.h
         let found: KernelCredentials = try await socket.unsafeGetSocketOption(level: .socket, name: option).get()
-        return Peer(uid: found.uid, gid: found.gid)
+        return Peer(pid: found.pid, uid: found.uid, gid: found.gid)
     }
 }

@@ -53,6 +53,22 @@ package enum MetricsText {
             "hcs_workloads", "Workloads by phase.", "gauge",
             Dictionary(grouping: status.workloads, by: \.phase.rawValue).sorted { $0.key < $1.key }
                 .map { ([("phase", $0.key)], Double($0.value.count)) })
+        family(
+            "hcs_leases", "Shares given to this host's own users.", "gauge", [([], Double(status.leases?.count ?? 0))])
+        let known = Dictionary(status.devices.map { ($0.device.id, labels(of: $0)) }, uniquingKeysWith: { a, _ in a })
+        func escapes(_ device: DeviceID, _ kind: Escape.Kind) -> [(String, String)] {
+            (known[device] ?? [("uuid", device.uuid)]) + [("kind", kind.rawValue)]
+        }
+        family(
+            "hcs_escape_bytes", "Device memory that no quota explains, now.", "gauge",
+            // Those that began and are over stay, at 0: a series that vanishes raises no "resolved".
+            (status.escapeTotals ?? []).map { total in
+                let present = (status.escapes ?? []).filter { $0.device == total.device && $0.kind == total.kind }
+                return (escapes(total.device, total.kind), present.reduce(0) { $0 + Double($1.bytes.bytes) })
+            })
+        family(
+            "hcs_escapes_total", "Escapes that began.", "counter",
+            (status.escapeTotals ?? []).map { (escapes($0.device, $0.kind), Double($0.count)) })
         return text
     }
 

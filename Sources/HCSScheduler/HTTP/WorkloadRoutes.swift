@@ -25,6 +25,10 @@ struct WorkloadRoutes {
         router.delete(RouterPath(Routes.workload("{id}"))) { _, context in
             try jsonResponse(await scheduler.delete(try context.parameters.require("id")))
         }
+        router.patch(RouterPath(Routes.workload("{id}"))) { request, context in
+            let change = try await request.json(WorkloadChange.self)
+            return try jsonResponse(await scheduler.resize(try context.parameters.require("id"), change))
+        }
         router.get(RouterPath(Routes.explain("{id}"))) { _, context in
             try jsonResponse(await scheduler.explain(try context.parameters.require("id")))
         }

@@ -240,6 +240,38 @@ static int contend(void) {
     return 0;
 }
 
+/* One thread alone, then a second beside it, then both at once: every operation is counted, none twice. */
+enum { COUNTED = 200000 };
+static volatile int second_started;
+static void *count_pairs(void *first) {
+    void *p;
+    for (int i = 0; i < COUNTED; i++) {
+        if (first && i == COUNTED / 10)
+            second_started = 1;
+        if (cudaMalloc(&p, 512) != 0 || cudaFree(p) != 0)
+            return (void *)1;
+    }
+    return NULL;
+}
+static int counts_exactly(void) {
+    pthread_t a, b;
+    void *failed_a, *failed_b;
+    struct hcs_segment *s = segment();
+    EXPECT(pthread_create(&a, NULL, count_pairs, (void *)1) == 0);
+    while (!second_started)
+        sched_yield();
+    EXPECT(pthread_create(&b, NULL, count_pairs, NULL) == 0);
+    pthread_join(a, &failed_a);
+    pthread_join(b, &failed_b);
+    EXPECT(!failed_a && !failed_b);
+    int own = 0;
+    while (s->slots[own].pid != (uint32_t)getpid())
+        own++;
+    EXPECT(s->slots[own].begin == 4 * (uint64_t)COUNTED && s->slots[own].end == 4 * (uint64_t)COUNTED);
+    EXPECT(s->devices[0].used == 0 && slot_total(s) == 0);
+    return 0;
+}
+
 /* --- devices ------------------------------------------------------------------------------------------------------- */
 
 /* Quota 0=2Gi,1=1Gi; device 2 has no entry. */
@@ -568,8 +600,13 @@ static int vforks(void) {
         waitpid(child, &status, 0);
         EXPECT(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
-    EXPECT(cudaFree(p) == 0 && s->slots[0].state == HCS_SLOT_LIVE && s->slots[0].used[0] == 0);
-    EXPECT(cudaMalloc(&p, GIB) == 0);
+    EXPECT(cudaFree(p) == 0 && s->slots[0].used[0] == 0);
+    pid_t child = vfork();
+    if (child == 0)
+        exit(0); /* runs every destructor, ours too, in the parent's memory */
+    waitpid(child, NULL, 0);
+    EXPECT(s->slots[0].state == HCS_SLOT_LIVE);
+    EXPECT(cudaMalloc(&p, GIB) == 0 && s->slots[0].used[0] == GIB);
     return 0;
 }
 
@@ -782,7 +819,7 @@ static const struct scenario {
     int (*run)(void);
 } scenarios[] = {
     {"pass_through", pass_through}, {"over_quota", over_quota}, {"denied", denied}, {"granted", granted},
-    {"survive", survive}, {"race", race}, {"contend", contend}, {"ordinals", ordinals}, {"narrowed", narrowed}, {"total", total},
+    {"survive", survive}, {"race", race}, {"contend", contend}, {"counts_exactly", counts_exactly}, {"ordinals", ordinals}, {"narrowed", narrowed}, {"total", total},
     {"hold", hold}, {"shares", shares}, {"gets", gets}, {"fork_child", fork_child}, {"clone_child", clone_child},
     {"fork_storm", fork_storm}, {"exec_again", exec_again}, {"after_exec", after_exec},
     {"daemonises", daemonises}, {"changes_user", changes_user}, {"own_pid_namespace", own_pid_namespace}, {"vforks", vforks},

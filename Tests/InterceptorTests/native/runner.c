@@ -622,6 +622,10 @@ static int cloned_child_owns_nothing(void) { return in_own_segment("client clone
 static int fork_among_threads_does_not_hang(void) { return in_own_segment("client fork_storm"); }
 static int exec_starts_anew(void) { return in_own_segment("client exec_again"); }
 static int closed_descriptors_keep_the_charge(void) { return in_own_segment("client closes_descriptors"); }
+static int the_guard_keeps_the_second_thread_out(void) { return run("guard_test 1000", "LD_PRELOAD=", NULL); }
+static int every_operation_is_counted_once(void) {
+    return in_own_segment("client counts_exactly");
+}
 static int daemons_are_held_to_the_rest(void) { return in_own_segment("client daemonises"); }
 static int another_user_keeps_its_charge(void) { return in_own_segment("client changes_user"); }
 static int pid_namespaces_do_not_mislead(void) { return in_own_segment("client own_pid_namespace"); }
@@ -796,6 +800,8 @@ static const struct test {
     {"8 threads never pass the quota", threads_never_pass_the_quota},
     {"8 processes of 2 threads never pass the quota", processes_never_pass_the_quota},
     {"requests of which one fits are never both granted", contenders_never_pass_the_quota},
+    {"the guard keeps a second thread out, whenever it comes", the_guard_keeps_the_second_thread_out},
+    {"a second thread beside the first: every operation is counted once", every_operation_is_counted_once},
     {"limits hold per device", limits_hold_per_device},
     {"a narrowed visibility finds the right entry", narrowed_visibility_finds_the_right_entry},
     {"total= caps the sum", total_caps_the_sum},
