@@ -217,6 +217,10 @@ final class Cluster {
         for (from, name) in [(NativeArtifacts.simulatedLibraries, "simulated"), (NativeArtifacts.clients, "clients")] {
             mkdir(directory.file(name), 0o755)
             for entry in try FileManager.default.contentsOfDirectory(atPath: from) {
+                // Libraries of other versions lie in folders of their own.
+                var folder: ObjCBool = false
+                _ = FileManager.default.fileExists(atPath: "\(from)/\(entry)", isDirectory: &folder)
+                guard !folder.boolValue else { continue }
                 try copy("\(from)/\(entry)", "\(name)/\(entry)")
             }
         }

@@ -98,7 +98,9 @@ struct CommandLineTests {
 
     @Test("run asks for this very process, and hints at a quota in the grammar's own words")
     func lease() throws {
-        let arguments = ["run", "--vram", "1536Mi", "--runtime", "hip", "--device", "D", "--job", "j", "--", "x", "--vram"]
+        let arguments = [
+            "run", "--vram", "1536Mi", "--runtime", "hip", "--device", "D", "--job", "j", "--", "x", "--vram",
+        ]
         let command = try #require(try HCSCommand.parseAsRoot(arguments) as? RunCommand)
         #expect(command.command == ["x", "--vram"])
         let request = try command.request()
