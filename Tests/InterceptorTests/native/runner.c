@@ -785,6 +785,8 @@ static int quota_parser_survives_noise(void) {
     return system(command);
 }
 
+static int ledger_agrees_with_a_model(void) { return run("ledger_test 40", "LD_PRELOAD=", NULL); }
+
 static const struct test {
     const char *name;
     int (*run)(void);
@@ -834,6 +836,7 @@ static const struct test {
     {"questions about host memory are not narrowed", host_memory_is_not_narrowed},
     {"a quota above physical memory is not shown", quota_above_physical_is_not_shown},
     {"without memory for the ledger requests are denied and undone", ledger_cannot_grow},
+    {"the ledger agrees with a model (ASan, UBSan)", ledger_agrees_with_a_model},
     {"100000 allocations in any order end at zero", ledger_matches_the_driver},
     {"every function of every list is hooked, or waived with a reason", lists_are_covered},
     {"every allocation function of every vendor is charged once and freed", every_function_is_charged},
