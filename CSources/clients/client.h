@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * A small program that uses one vendor's runtime as any program does and knows nothing of HCS. Its arguments are steps,
- * done in order; each prints one line. A client file gives the five functions of its runtime and calls client_main.
+ * done in order; each prints one line. A client file gives the five functions of its runtime, and the further ways that
+ * it has to allocate, and calls client_main.
  */
 #ifndef HCS_CLIENT_H
 #define HCS_CLIENT_H
@@ -20,6 +21,13 @@
 #define CLIENT_ALLOCATIONS 4096
 #define CLIENT_CHILDREN 1024
 
+/* "alloc-NAME SIZE"; free gives back what was taken last, however it was. */
+struct client_kind {
+    const char *name;
+    int (*allocate)(void **pointer, size_t bytes);
+    int (*release)(void *pointer);
+};
+
 struct client_runtime {
     const char *name;
     int (*start)(void); /* once per process, before its first use */
@@ -27,11 +35,13 @@ struct client_runtime {
     int (*allocate)(void **pointer, size_t bytes);
     int (*release)(void *pointer);
     int (*info)(size_t *free_bytes, size_t *total);
+    const struct client_kind *kinds; /* ended by one without a name; NULL = none */
 };
 
 static struct {
     const struct client_runtime *runtime;
     void *pointers[CLIENT_ALLOCATIONS];
+    int (*releases[CLIENT_ALLOCATIONS])(void *pointer);
     int held;
     int code; /* of the last allocation */
     bool started;
@@ -44,6 +54,7 @@ static void client_usage(FILE *to) {
     fputs("usage: STEP...\n"
           "  device N           use visible device N\n"
           "  alloc SIZE         allocate device memory; SIZE is digits and K M G T Ki Mi Gi Ti\n"
+          "  alloc-KIND SIZE    the same by another way of this runtime\n"
           "  free               free the last allocation\n"
           "  info               print free and total device memory in bytes\n"
           "  fork-alloc SIZE N  N children allocate SIZE at once and hold it until this process ends\n"
@@ -79,14 +90,28 @@ static int client_start(void) {
     return code;
 }
 
-static void client_allocate(size_t bytes) {
+static void client_allocate_by(const struct client_kind *kind, size_t bytes) {
     if (client.held == CLIENT_ALLOCATIONS)
         exit(70);
     client.code = client_start();
     if (client.code == 0)
-        client.code = client.runtime->allocate(&client.pointers[client.held], bytes);
+        client.code = kind->allocate(&client.pointers[client.held], bytes);
     if (client.code == 0)
-        client.held++;
+        client.releases[client.held++] = kind->release;
+}
+
+static void client_allocate(size_t bytes) {
+    client_allocate_by(&(struct client_kind){"", client.runtime->allocate, client.runtime->release}, bytes);
+}
+
+static const struct client_kind *client_kind(const char *step) {
+    static const char prefix[] = "alloc-";
+    const struct client_kind *kind = client.runtime->kinds;
+    if (kind == NULL || strncmp(step, prefix, sizeof prefix - 1) != 0)
+        return NULL;
+    while (kind->name != NULL && strcmp(kind->name, step + sizeof prefix - 1) != 0)
+        kind++;
+    return kind->name != NULL ? kind : NULL;
 }
 
 static void client_child(size_t bytes, int gate, int results) {
@@ -152,7 +177,11 @@ static int client_step(char **step, int left) {
     size_t bytes, total;
     char *end;
     if (strcmp(step[0], "free") == 0) {
-        int code = client.held > 0 ? client.runtime->release(client.pointers[--client.held]) : -1;
+        int code = -1;
+        if (client.held > 0) {
+            client.held--;
+            code = client.releases[client.held](client.pointers[client.held]);
+        }
         if (code == 0)
             printf("free ok\n");
         else
@@ -181,6 +210,15 @@ static int client_step(char **step, int left) {
             printf("alloc %zu ok\n", bytes);
         else
             printf("alloc %zu error %d\n", bytes, client.code);
+        return 2;
+    }
+    const struct client_kind *kind = client_kind(step[0]);
+    if (kind != NULL && client_size(step[1], &bytes)) {
+        client_allocate_by(kind, bytes);
+        if (client.code == 0)
+            printf("%s %zu ok\n", step[0], bytes);
+        else
+            printf("%s %zu error %d\n", step[0], bytes, client.code);
         return 2;
     }
     if (strcmp(step[0], "fork-alloc") == 0 && left >= 3 && client_size(step[1], &bytes)) {

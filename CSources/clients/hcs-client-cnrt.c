@@ -3,6 +3,8 @@
 
 int cnrtSetDevice(int device);
 int cnrtMalloc(void **pointer, size_t bytes);
+int cnrtMallocConstant(void **pointer, size_t bytes);
+int cnrtMallocAsync(void **pointer, size_t bytes, void *queue);
 int cnrtFree(void *pointer);
 int cnrtMemGetInfo(size_t *free_bytes, size_t *total);
 
@@ -10,7 +12,14 @@ static int start(void) {
     return cnrtSetDevice(0);
 }
 
+static int async(void **pointer, size_t bytes) {
+    return cnrtMallocAsync(pointer, bytes, NULL);
+}
+
 int main(int argc, char **argv) {
-    return client_main(&(struct client_runtime){"cnrt", start, cnrtSetDevice, cnrtMalloc, cnrtFree, cnrtMemGetInfo},
-                       argc, argv);
+    static const struct client_kind kinds[] = {
+        {"constant", cnrtMallocConstant, cnrtFree}, {"async", async, cnrtFree}, {NULL, NULL, NULL}};
+    return client_main(
+        &(struct client_runtime){"cnrt", start, cnrtSetDevice, cnrtMalloc, cnrtFree, cnrtMemGetInfo, kinds}, argc,
+        argv);
 }

@@ -22,6 +22,7 @@ static struct {
     char path[4096];
     int fd;
     pid_t fd_owner;
+    unsigned openings; /* a number may come back, with no lock behind it */
     dev_t device;
     ino_t inode;
     bool writable;
@@ -71,6 +72,7 @@ static bool open_state_locked(const char *path) {
         snprintf(state.path, sizeof state.path, "%s", path);
     }
     state.fd = fd;
+    state.openings++;
     state.fd_owner = getpid();
     state.device = status.st_dev;
     state.inode = status.st_ino;
@@ -128,6 +130,10 @@ void hcs_sim_unlock(void) {
 
 int hcs_sim_file(void) {
     return state.fd;
+}
+
+unsigned hcs_sim_openings(void) {
+    return state.openings;
 }
 
 bool hcs_sim_writable(void) {

@@ -12,7 +12,8 @@ struct hcs_sim_host *hcs_sim_lock(void);
 void hcs_sim_unlock(void);
 
 /* Under the lock. */
-int hcs_sim_file(void); /* -1 where it cannot be opened any more */
+int hcs_sim_file(void);          /* -1 where it cannot be opened any more */
+unsigned hcs_sim_openings(void); /* of the file, by this process and its parents */
 bool hcs_sim_writable(void);
 
 uint32_t hcs_sim_device_count(const struct hcs_sim_host *host); /* bounded, whatever the file says */

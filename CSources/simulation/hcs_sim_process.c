@@ -229,13 +229,13 @@ static struct hcs_sim_process *claim_locked(struct hcs_sim_host *host, struct hc
  * by this process before exec(), counts as nobody's. */
 static struct hcs_sim_process *own_row_locked(struct hcs_sim_host *host, bool make) {
     static struct hcs_sim_process *known;
-    static int locked_through = -1;
+    static unsigned locked_at; /* which opening of the file the lock went through */
     struct hcs_sim_process *free_row = NULL;
     know_self();
     uint32_t rows = row_count(host);
     if (known == NULL || !is_self(known)) {
         known = NULL;
-        locked_through = -1;
+        locked_at = 0;
     }
     for (uint32_t i = 0; known == NULL && i < rows; i++) {
         struct hcs_sim_process *process = &host->processes[i];
@@ -256,10 +256,10 @@ static struct hcs_sim_process *own_row_locked(struct hcs_sim_host *host, bool ma
         if (free_row != NULL)
             known = claim_locked(host, free_row);
     }
-    if (known != NULL && locked_through != hcs_sim_file()) {
+    if (known != NULL && locked_at != hcs_sim_openings()) {
         lock_row(host, known,
                  F_WRLCK); /* a second library of this process, or a descriptor that was closed and opened again */
-        locked_through = hcs_sim_file();
+        locked_at = hcs_sim_openings();
     }
     return known;
 }

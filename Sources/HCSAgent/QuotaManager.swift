@@ -133,9 +133,10 @@ package final class QuotaManager {
             reading.problems += try restoreLimits(of: segment, id, snapshot)
             reading.usage = segment.limits.map { limit in
                 let now = snapshot.devices.first { $0.device.id == limit.id && $0.device.vendor == limit.vendor }
+                let overhead = snapshot.overhead(on: limit.id)
                 return DeviceUsage(
                     device: limit.id, used: now?.used ?? .zero, peak: now?.peak ?? .zero, quota: limit.limit,
-                    denied: now?.deniedRequests ?? 0)
+                    denied: now?.deniedRequests ?? 0, overhead: overhead == .zero ? nil : overhead)
             }
             reading.count = snapshot.slots.count
             reading.slots = snapshot.slots

@@ -220,13 +220,18 @@ package struct DeviceUsage: Hashable, Sendable, Codable {
     package var quota: ByteCount
     /// Requests refused by the quota.
     package var denied: UInt64
+    /// Context and module memory of its processes, not charged to the quota; nil where nobody measured it.
+    package var overhead: ByteCount?
 
-    package init(device: DeviceID, used: ByteCount, peak: ByteCount, quota: ByteCount, denied: UInt64) {
+    package init(
+        device: DeviceID, used: ByteCount, peak: ByteCount, quota: ByteCount, denied: UInt64, overhead: ByteCount? = nil
+    ) {
         self.device = device
         self.used = used
         self.peak = peak
         self.quota = quota
         self.denied = denied
+        self.overhead = overhead
     }
 }
 

@@ -75,6 +75,22 @@ import Testing
         }
     }
 
+    @Test func `context memory is shown apart and not charged`() throws {
+        try with { quotas, _ in
+            let id = AgentFixtures.id(1)
+            try quotas.create(id, limits: limits, owner: owner)
+            let own = try Procfs().stat(of: getpid())
+            poke(quotas.path(of: id), slotOffset + 4, UInt32(getpid()))
+            poke(quotas.path(of: id), slotOffset + 8, own.startTime)
+            poke(quotas.path(of: id), slotOffset + 16, Procfs().pidNamespace())
+            poke(quotas.path(of: id), slotOffset + 176, UInt64(300 << 20))
+            poke(quotas.path(of: id), slotOffset, UInt32(1))
+            let usage = quotas.observe(id).usage.first
+            #expect(usage?.overhead == .mebibytes(300))
+            #expect(usage?.used == .zero)
+        }
+    }
+
     @Test func `a segment that its owner cut is a problem told, not a crash`() throws {
         try with { quotas, _ in
             let id = AgentFixtures.id(1)

@@ -86,7 +86,8 @@ struct EscapeTests {
         try await cluster.waitForDevices(SimulatedHostTests.deviceCount)
         // The first device's limit lies at 512 + 128 (hcs_segment.h).
         let script =
-            "printf '\\377\\377\\377\\377\\377\\377\\377\\177' | dd of=$HCS_SEGMENT bs=1 seek=640 conv=notrunc 2>/dev/null; sleep 300"
+            "printf '\\377\\377\\377\\377\\377\\377\\377\\177' "
+            + "| dd of=$HCS_SEGMENT bs=1 seek=640 conv=notrunc 2>/dev/null; sleep 300"
         _ = try await cluster.run(
             "hcs", ["submit", "--name", "forger", "--runtime", "cuda", "--vram", "1Gi", "--", "/bin/sh", "-c", script])
         let found = await escapes(cluster) { !$0.isEmpty }

@@ -80,6 +80,13 @@ struct hcs_hip_memory_node {
     size_t bytes;
     void *pointer; /* out */
 };
+/* hipGraphNodeParams (ROCm 6): a tagged union */
+#define HCS_HIP_GRAPH_NODE_MEMORY 10 /* hipGraphNodeTypeMemAlloc */
+struct hcs_hip_graph_node {
+    int type;
+    int reserved[3];
+    struct hcs_hip_memory_node memory; /* where the type says so */
+};
 enum { HCS_HIP_GRAPH_MEMORY_RESERVED = 2 }; /* hipGraphMemAttrReservedMemCurrent, a uint64_t in bytes */
 /* hipDeviceProp_t: name[256] is followed by the size in the layout before ROCm 6, by UUID and LUID since. */
 #define HCS_HIP_PROPERTIES_R0000_TOTAL 256
@@ -129,6 +136,8 @@ int hipStreamIsCapturing(void *stream, int *status); /* 0 = it is not */
 int hipStreamGetDevice(void *stream, int *device);
 int hipGraphAddMemAllocNode(void **node, void *graph, void *const *dependencies, size_t count,
                             struct hcs_hip_memory_node *parameters);
+int hipGraphAddNode(void **node, void *graph, void *const *dependencies, size_t count,
+                    struct hcs_hip_graph_node *parameters);
 int hipGraphLaunch(void *executable, void *stream);
 int hipDeviceGetGraphMemAttribute(int device, int attribute, void *value);
 int hipDeviceGraphMemTrim(int device);

@@ -375,6 +375,11 @@ static int graphs(void) {
     EXPECT(cuMemFree_v2(q) == 0 && charged() == 0);
     EXPECT(hipMallocAsync(&p, 300 * MIB, (void *)0x3000) == 0 && charged() == 0 && hipGraphLaunch(NULL, NULL) == 0);
     EXPECT(used(3, 0) == 300 * MIB && hipDeviceGraphMemTrim(0) == 0 && used(3, 0) == 0 && quiet());
+    struct hcs_hip_graph_node hip = {.type = HCS_HIP_GRAPH_NODE_MEMORY, .memory = {.pool = {0, 0, {1, 0}}, .bytes = 2 * GIB}};
+    EXPECT(hipGraphAddNode(&node, NULL, NULL, 0, &hip) == 2);
+    hip.memory.bytes = 300 * MIB;
+    EXPECT(hipGraphAddNode(&node, NULL, NULL, 0, &hip) == 0 && used(3, 0) == 0 && hipGraphLaunch(NULL, NULL) == 0);
+    EXPECT(used(3, 0) == 300 * MIB && hipDeviceGraphMemTrim(0) == 0 && used(3, 0) == 0 && quiet());
     return 0;
 }
 

@@ -147,6 +147,10 @@ int hipGraphAddMemAllocNode(void **node, void *graph, void *const *dependencies,
     graph_bytes += parameters->bytes;
     return HCS_HIP_SUCCESS;
 }
+int hipGraphAddNode(void **node, void *graph, void *const *dependencies, size_t count,
+                    struct hcs_hip_graph_node *parameters) {
+    return hipGraphAddMemAllocNode(node, graph, dependencies, count, &parameters->memory);
+}
 int hipGraphLaunch(void *executable, void *stream) {
     (void)executable, (void)stream;
     graph_reserved = graph_bytes;
@@ -159,8 +163,10 @@ int hipDeviceGetGraphMemAttribute(int device, int attribute, void *value) {
 }
 int hipDeviceGraphMemTrim(int device) {
     (void)device;
+    void *was = graph_pointer;
     graph_reserved = graph_bytes = 0;
-    return hipFree(graph_pointer);
+    graph_pointer = NULL;
+    return hipFree(was);
 }
 
 int hipDeviceTotalMem(size_t *bytes, int device) {

@@ -677,6 +677,15 @@ static int has_word(const char *text, const char *word, size_t length, const cha
     return 0;
 }
 
+/* CUDA gives 16 bytes for a MIG instance as for a card; the entry says which it is. */
+static int mig_instance_is_found(void) {
+    make_segment(GIB, GIB);
+    memcpy(segment->devices[0].uuid, "MIG", 3);
+    EXPECT(run("client gets 700", SEGMENT, NULL) == 0);
+    EXPECT(run("client gets 1100", SEGMENT, NULL) == 1);
+    return 0;
+}
+
 static int lists_are_covered(void) {
     static const char *const lists[] = {"nvidia.txt", "ascend.txt", "hygon.txt", "cambricon.txt"};
     static char exports[65536], waivers[65536], all[65536], path[1400];
@@ -785,6 +794,8 @@ static int quota_parser_survives_noise(void) {
     return system(command);
 }
 
+static int ledger_agrees_with_a_model(void) { return run("ledger_test 40", "LD_PRELOAD=", NULL); }
+
 static const struct test {
     const char *name;
     int (*run)(void);
@@ -834,6 +845,7 @@ static const struct test {
     {"questions about host memory are not narrowed", host_memory_is_not_narrowed},
     {"a quota above physical memory is not shown", quota_above_physical_is_not_shown},
     {"without memory for the ledger requests are denied and undone", ledger_cannot_grow},
+    {"the ledger agrees with a model (ASan, UBSan)", ledger_agrees_with_a_model},
     {"100000 allocations in any order end at zero", ledger_matches_the_driver},
     {"every function of every list is hooked, or waived with a reason", lists_are_covered},
     {"every allocation function of every vendor is charged once and freed", every_function_is_charged},
@@ -845,6 +857,7 @@ static const struct test {
     {"look-up functions hand out hooks, by pointer", doors_hand_out_hooks},
     {"every question for memory is answered with the quota", questions_are_answered_with_the_quota},
     {"nvidia-smi and its kin agree", tools_agree},
+    {"a MIG instance is a device of its own", mig_instance_is_found},
     {"dlvsym and RTLD_DEFAULT lead to the hook of a versioned symbol", dlvsym_door},
     {"names that are not hooked are forwarded", unhooked_names_are_forwarded},
     {"without a vendor library the name is not found", no_library_no_name},
