@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test check tidy lint fmt demo bench clean
+.PHONY: help deps build test test-interceptor stress-interceptor check tidy lint fmt demo bench bench-interceptor clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
@@ -15,7 +15,7 @@ SWIFT_SOURCES := Sources Tests Plugins Package.swift
 
 help: ## print this list
 	@echo 'hcs: make targets'
-	@sed -n 's/^\([a-z]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' Makefile | expand -t 22
 
 deps: ## check the Swift toolchain, install the Debian packages that are missing
 	@if ! command -v swift >/dev/null; then \
@@ -51,6 +51,14 @@ test: deps ## build and run all tests
 	@swift build --build-tests
 	@swift test --skip-build --disable-xctest
 
+test-interceptor: deps ## the preload library alone: native tests, simulated drivers, small storms
+	@$(MAKE) -C Tests/InterceptorTests/native OUT=$(CURDIR)/.build/native-tests test
+	@$(MAKE) -C CSources/simulation/tests OUT=$(CURDIR)/.build/simulation-tests test
+	@$(MAKE) -C Tests/InterceptorTests/stress OUT=$(CURDIR)/.build/stress small
+
+stress-interceptor: deps ## the storms at full size: races, kills, new processes
+	@$(MAKE) -C Tests/InterceptorTests/stress OUT=$(CURDIR)/.build/stress test
+
 check: lint tidy ## format, exported symbols of the preload library, import table
 
 lint: deps
@@ -77,8 +85,10 @@ fmt: ## format the Swift and C sources in place
 demo: build ## the whole path on simulated devices, under a minute
 	@$(BIN)/hcs-demo
 
-bench: ## run the benchmarks (none yet)
-	@echo 'bench: there is no benchmark yet. Benchmarks/ will be a package of its own, so that builds and tests never pay for it.'
+bench: bench-interceptor ## run the benchmarks
+
+bench-interceptor: deps ## what the preload library costs, in one table (PEER=another preload library)
+	@$(MAKE) -C Benchmarks/interceptor OUT=$(CURDIR)/.build/bench-interceptor PEER='$(PEER)' bench
 
 clean: ## remove what was built; fetched packages stay
 	@swift package clean
