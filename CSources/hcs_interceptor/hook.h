@@ -183,6 +183,7 @@ int hcs_segment_join(const char *path, const char **ret_what);
 /* Bytes of the file whose record locks have a meaning; slots' bytes: hcs_slot_offset. */
 #define HCS_PRESENCE_BYTE 0     /* standalone: read-locked by every process that uses the file */
 #define HCS_DEVICE_TABLE_BYTE 1 /* standalone: write-locked while a device entry is added */
+#define HCS_SETTLE_BYTE 2 /* standalone: write-locked while counters are settled */
 int hcs_segment_fd(void); /* the descriptor, opened again if the program closed it; the caller holds hcs_slow_lock */
 int hcs_segment_raise(int fd);
 int hcs_segment_is_at(const char *path, int fd);

@@ -266,7 +266,7 @@ static int next_slot(struct walk *w, uint32_t *ret_slot) {
 static int take_back(struct hcs_segment_slot *slot) {
     int something = 0;
     /* Under way until the slot is free: whoever settles the counters now would take the same bytes off a second time. */
-    hcs_store_u64(&slot->begin, hcs_load_u64(&slot->end) + 1);
+    hcs_store_u64(&slot->begin, hcs_load_u64(&slot->begin) + 1);
     for (uint32_t d = 0; d < HCS_SEGMENT_DEVICES; d++) {
         uint64_t n = hcs_exchange_u64(&slot->used[d], 0);
         hcs_store_u64(&slot->overhead_bytes[d], 0);
@@ -277,6 +277,7 @@ static int take_back(struct hcs_segment_slot *slot) {
         if (hcs_load_u64(&hcs_state.map->total_limit) != HCS_UNLIMITED)
             hcs_give_back(&hcs_state.map->total_used, n);
     }
+    hcs_store_u64(&slot->end, hcs_load_u64(&slot->begin)); /* what the dead had begun is over, too */
     hcs_store_u32(&slot->state, HCS_SLOT_FREE);
     return something;
 }
@@ -300,9 +301,7 @@ static int sum_slots(int fd, uint32_t device, uint64_t *ret_used, uint64_t *ret_
     uint64_t used = 0, begun = 0;
     struct walk w = {.fd = fd};
     for (uint32_t i; next_slot(&w, &i);) {
-        struct hcs_segment_slot *slot = &hcs_state.map->slots[i];
-        if (hcs_load_u32(&slot->state) == HCS_SLOT_FREE)
-            continue;
+        struct hcs_segment_slot *slot = &hcs_state.map->slots[i]; /* free ones too: the count must never go back */
         uint64_t end = hcs_load_u64(&slot->end), begin = hcs_load_u64(&slot->begin);
         if (begin != end)
             return -EBUSY;
@@ -329,13 +328,17 @@ static int settle(int fd, uint64_t *counter, uint32_t device) {
     return __atomic_compare_exchange_n(counter, &counted, used, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 
+/* One process at a time: a second one would not see that the first has moved the counter. */
 static int settle_all(int fd) {
     int something = 0;
+    if (hcs_lock_byte(fd, F_WRLCK, HCS_SETTLE_BYTE) < 0)
+        return 0;
     for (uint32_t d = 0; d < HCS_SEGMENT_DEVICES; d++)
         if (hcs_load_u32(&hcs_state.map->devices[d].state) == HCS_DEVICE_READY)
             something |= settle(fd, &hcs_state.map->devices[d].used, d);
     if (hcs_load_u64(&hcs_state.map->total_limit) != HCS_UNLIMITED)
         something |= settle(fd, &hcs_state.map->total_used, ALL_DEVICES);
+    (void)hcs_lock_byte(fd, F_UNLCK, HCS_SETTLE_BYTE);
     return something;
 }
 
@@ -395,8 +398,8 @@ static int claim(int fd, uint32_t index) {
     hcs_store_u64(&slot->start_time, hcs_state.start_time);
     hcs_store_u64(&slot->pid_namespace, hcs_state.pid_namespace);
     hcs_store_u32(&slot->pid, hcs_state.pid);
-    hcs_store_u64(&slot->begin, 0);
-    hcs_store_u64(&slot->end, 0);
+    /* begin goes on where the last owner stopped: were it to start over, a settler could meet an old count again. */
+    hcs_store_u64(&slot->end, hcs_load_u64(&slot->begin));
     for (uint32_t d = 0; d < HCS_SEGMENT_DEVICES; d++)
         hcs_store_u64(&slot->used[d], 0);
     (void)hcs_add_u64(&slot->generation, 1);

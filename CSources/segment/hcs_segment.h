@@ -8,10 +8,11 @@
  *   allocate: begin += 1; total_used += n; device.used += n (both bounded); slot.used += n; driver call;
  *             on failure: slot.used -= n; device.used -= n; total_used -= n;  end += 1
  *   free:     begin += 1; driver call; on success: slot.used -= n; device.used -= n; total_used -= n;  end += 1
- *   reap:     begin = end + 1; for each device: n = exchange(slot.used, 0); device.used -= n; total_used -= n;
- *             then state = FREE
- *   settle:   (what a kill within an operation left in a counter) only while no live slot has begin != end: sum the
- *             slots, read the counter, sum again; where nothing moved, compare-and-swap the counter to the sum
+ *   reap:     begin += 1; for each device: n = exchange(slot.used, 0); device.used -= n; total_used -= n;
+ *             end = begin; then state = FREE. A new owner goes on with begin and end where the last one stopped.
+ *   settle:   (what a kill within an operation left in a counter; one process at a time) only while no slot, free or
+ *             not, has begin != end: sum the slots, read the counter, sum again; where nothing has begun meanwhile,
+ *             compare-and-swap the counter to the sum
  *
  * Liveness of a slot: its owner holds an exclusive POSIX byte-range lock (fcntl F_SETLK) on the byte at the slot's own
  * file offset for life; the kernel drops it on any death, in any pid namespace. POSIX record locks are used, and not

@@ -57,7 +57,7 @@ extension SegmentFile {
         let pid = slot.pointee.pid
         let hasTotal = hcs_load_u64(&map.pointee.total_limit) != .max
         // Under way until the slot is free: whoever settles the counters now would take the same bytes off a second time.
-        hcs_store_u64(&slot.pointee.begin, hcs_load_u64(&slot.pointee.end) &+ 1)
+        hcs_store_u64(&slot.pointee.begin, hcs_load_u64(&slot.pointee.begin) &+ 1)
         for deviceIndex in 0..<HCS_SEGMENT_DEVICES {
             let taken = hcs_slot_take_used(slot, deviceIndex)
             guard taken > 0, let entry = hcs_segment_device_at(map, deviceIndex) else { continue }
@@ -72,6 +72,8 @@ extension SegmentFile {
             let words = raw.bindMemory(to: UInt64.self)
             for index in words.indices { hcs_store_u64(&words[index], 0) }
         }
+        // What the dead had begun is over, too.
+        hcs_store_u64(&slot.pointee.end, hcs_load_u64(&slot.pointee.begin))
         hcs_store_u32(&slot.pointee.state, HCS_SLOT_FREE.rawValue)
         return ReapedSlot(index: Int(index), pid: pid, bytes: bytes)
     }
@@ -85,9 +87,7 @@ extension SegmentFile {
         let counted = hcs_load_u64(counter)
         var sum: UInt64 = 0
         for index in 0..<HCS_SEGMENT_SLOTS {
-            guard let slot = hcs_segment_slot_at(map, index),
-                hcs_load_u32(&slot.pointee.state) == HCS_SLOT_LIVE.rawValue
-            else { continue }
+            guard let slot = hcs_segment_slot_at(map, index) else { continue }
             for device in devices {
                 let (next, overflow) = sum.addingReportingOverflow(hcs_slot_used(slot, device))
                 if overflow { return }
@@ -104,7 +104,7 @@ extension SegmentFile {
         for index in 0..<HCS_SEGMENT_SLOTS {
             guard let slot = hcs_segment_slot_at(map, index) else { continue }
             count &+= hcs_load_u64(&slot.pointee.generation)
-            guard hcs_load_u32(&slot.pointee.state) == HCS_SLOT_LIVE.rawValue else { continue }
+            // Free ones too: the count must never go back, or an old one could be met again.
             // `end` first: an operation that begins between the two loads makes them differ.
             let end = hcs_load_u64(&slot.pointee.end)
             guard hcs_load_u64(&slot.pointee.begin) == end else { return nil }
