@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor stress-interceptor check tidy lint fmt demo bench bench-interceptor clean
+.PHONY: help deps build test test-interceptor stress-interceptor model-check check tidy lint fmt demo bench bench-interceptor clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
@@ -58,6 +58,9 @@ test-interceptor: deps ## the preload library alone: native tests, simulated dri
 
 stress-interceptor: deps ## the storms at full size: races, kills, new processes
 	@$(MAKE) -C Tests/InterceptorTests/stress OUT=$(CURDIR)/.build/stress test
+
+model-check: ## the segment's protocol in spin; today one broken variant is not found, so it ends red
+	@Tests/InterceptorTests/model/check.sh '$(CURDIR)/.build/model'
 
 check: lint tidy ## format, exported symbols of the preload library, import table
 
