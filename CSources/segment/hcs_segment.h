@@ -82,8 +82,8 @@ struct hcs_segment_slot {
     uint64_t start_time;          /*   8 owner: field 22 of /proc/self/stat, clock ticks since boot */
     uint64_t pid_namespace;       /*  16 owner: inode of /proc/self/ns/pid */
     uint64_t generation;          /*  24 owner: +1 at each claim */
-    uint64_t begin;               /*  32 owner: operations begun */
-    uint64_t end;                 /*  40 owner: operations ended */
+    uint64_t begin;               /*  32 owner, reaper: operations begun, never goes back */
+    uint64_t end;                 /*  40 owner, reaper: operations ended */
     uint64_t used[HCS_SEGMENT_DEVICES];           /*  48 owner, reaper */
     uint64_t overhead_bytes[HCS_SEGMENT_DEVICES]; /* 176 owner: context and module memory, not charged; 0 = not measured */
     uint8_t reserved[80];         /* 304 */

@@ -1,23 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The segment's protocol (CSources/segment/hcs_segment.h) for two processes and one device: a kill before every step, two
- * reapers (the agent, and a process about to be denied), the repair of what kills leave, a live change of the quota, a
- * cap over all. check.sh says how it is run, and which BREAK_ variants must fail.
+ * The segment's protocol (CSources/segment/hcs_segment.h): two processes on one device, killed at any step, with other
+ * lives after; the agent that changes the quota, reaps and settles; or no agent, and processes that settle. check.sh says
+ * which searches there are, and which BREAK_ variants must fail.
  *
- * One statement here is one access to shared memory there. A compare-and-swap loop is one step, because it takes effect
- * only where it succeeds; what it compared with (the limit) was read in a step before. Bytes are 1 and 2, limits 1 to 3:
- * the protocol does nothing with an amount but add, subtract and compare it.
+ * One step (a statement, or an atomic block) is one access to shared memory, one lock call or one driver call; beside each
+ * stands the C function, or the Swift one, that does it. A compare-and-swap loop is one step: it takes effect where it
+ * succeeds. What is folded into a step is local, or nobody else's view of it can differ:
+ *   - a slot's state is looked at together with taking its lock: it only changes under that lock;
+ *   - slot.used and end, which a claim writes too, have their values then already: asserted.
+ * Left out, since it can only make a request be denied or a settle give up: a lock held in vain, the slot's generation,
+ * a denial from a counter read a moment ago. Threads of one process take turns at its slot (hcs_guard).
+ * Bytes are 1 and 2, limits 1 to 3: the protocol only adds, subtracts and compares them.
  */
 
 #define SLOTS 2
 #define NOBODY 0
-#define AGENT 3
+#define AGENT 3 /* holder of a lock; a process is its number + 1 */
 #define FREE 0
 #define LIVE 1
 #define NONE 255
 
+/* Bounds of a search. */
+#ifndef KILLS
+#define KILLS 1
+#endif
+#ifndef LIVES
+#define LIVES 1 /* of each process */
+#endif
 #ifndef OPERATIONS
-#define OPERATIONS 2 /* of one life */
+#define OPERATIONS 1 /* of one life: each an allocation or a release */
 #endif
 #ifndef OPERATIONS_OF_FIRST
 #define OPERATIONS_OF_FIRST OPERATIONS
@@ -28,9 +40,6 @@
 #ifndef BYTES
 #define BYTES 2 /* of a block of the second process; of the first: 1 */
 #endif
-#ifndef LIVES
-#define LIVES 2
-#endif
 
 /* The segment. */
 byte limit = 2, device_used;
@@ -39,21 +48,23 @@ byte total_limit = 2, total_used;
 #endif
 byte slot_state[SLOTS], slot_used[SLOTS], slot_begin[SLOTS], slot_end[SLOTS];
 
-/* The kernel: who holds a slot's lock byte. The driver: what each living process has. */
+/* The kernel: who holds the lock on a slot's byte and on HCS_SETTLE_BYTE. The driver: what each process has. */
 byte lock_of[SLOTS], settle_lock;
 byte driver[2];
 
-/* Nobody's memory: what the properties are about. */
-byte ceiling[2];   /* highest limit in force since the process last read it for its operation */
+/* The run, and what the promises are about. */
+bool killed[2], done[2], quota_done;
+byte ceiling[2];   /* highest limit in force since the process read it for its operation */
 byte in_flight[2]; /* bytes that a kill now may leave counted */
 byte owed;         /* bytes that kills have left counted, at most */
-bool done[2], quota_done, kill_wanted[2];
 
 #define SLOTS_SUM (slot_used[0] + slot_used[1])
 #define DRIVER_SUM (driver[0] + driver[1])
 
-/* What a process has is covered by its slot, what the slots hold by the counters: after every change of either. */
-#define COVERED(p, s) assert(driver[p] <= slot_used[s])
+/* The promises. What a process has is covered by its slot, what the slots hold by the counters; a grant keeps the quota.
+ * And, at the end of agent(): all that kills left comes back. */
+#define COVERED assert(driver[me] <= slot_used[own])
+#define WITHIN_QUOTA assert(DRIVER_SUM <= ceiling[me]); TOTAL_ONLY(assert(DRIVER_SUM <= total_limit))
 #ifdef TOTAL
 #define NEVER_BELOW assert(SLOTS_SUM <= device_used && SLOTS_SUM <= total_used)
 #define TOTAL_ONLY(statement) statement
@@ -62,303 +73,317 @@ bool done[2], quota_done, kill_wanted[2];
 #define TOTAL_ONLY(statement) skip
 #endif
 
-/* Taken off, stopping at zero. */
-#define GIVE_BACK(counter, n) atomic { if :: counter >= (n) -> counter = counter - (n) :: else -> counter = 0 fi; NEVER_BELOW }
-
-/* --- reserve ------------------------------------------------------------------------------------------------------------- */
-
-#ifdef BREAK_CAS
-#define RESERVE(counter, cap, n) \
-    granted = (counter + n <= cap); \
-    if :: granted -> counter = counter + n :: else fi
+/* hcs_give_back: stops at zero */
+#define GIVE_BACK(counter, n) atomic { counter = (counter >= (n) -> counter - (n) : 0); NEVER_BELOW }
+#ifdef TOTAL
+#define GIVE_BACK_TOTAL(n) GIVE_BACK(total_used, n)
 #else
-#define RESERVE(counter, cap, n) \
-    atomic { if :: counter + n <= cap -> counter = counter + n; granted = true :: else -> granted = false fi }
+#define GIVE_BACK_TOTAL(n)
 #endif
 
-/* --- reap: who holds the lock of a living slot's byte knows that its owner is gone --------------------------------------- */
+/* --- reap: reap_slot and take_back; SegmentFile.reap and takeBack ------------------------------------------------------ */
 
 #ifdef BREAK_LOCK
-#define TRY_LOCK(i, me) got = true
+#define MAY_REAP(i) true
+#define LOCK(i, me)
 #define UNLOCK(i) skip
 #else
-#define TRY_LOCK(i, me) atomic { if :: lock_of[i] == NOBODY -> lock_of[i] = me; got = true :: else -> got = false fi }
+#define MAY_REAP(i) lock_of[i] == NOBODY
+#define LOCK(i, me) lock_of[i] = me
 #define UNLOCK(i) lock_of[i] = NOBODY
 #endif
 
-/* Reaping moves bytes as an operation does, and is one of the slot that it reaps: between the exchange and the counters the
- * sum of the slots is no measure of either. It ends what the dead had begun, too: a free slot has nothing under way. */
+/* Between the exchange and the counters the sum of the slots is no measure of them: a reap is an operation of the slot. */
 #ifdef BREAK_MARK
-#define REAP_BEGINS(i) skip
+#define REAP_BEGINS(i)
 #else
-#define REAP_BEGINS(i) slot_begin[i] = slot_begin[i] + 1
+#define REAP_BEGINS(i) slot_begin[i] = slot_begin[i] + 1;
 #endif
+/* It ends what the dead had begun, too: a free slot has nothing under way. */
 #ifdef BREAK_END
 #define REAP_ENDS(i) skip
 #else
 #define REAP_ENDS(i) slot_end[i] = slot_begin[i]
 #endif
 
-#define REAP_ONE(i, me, flight) \
-    if \
-    :: i != own && slot_state[i] == LIVE -> \
-        TRY_LOCK(i, me); \
-        if \
-        :: got && slot_state[i] == LIVE -> \
-            REAP_BEGINS(i); \
-            atomic { taken = slot_used[i]; slot_used[i] = 0; flight = taken } \
-            GIVE_BACK(device_used, taken); \
-            TOTAL_ONLY(GIVE_BACK(total_used, taken)); \
-            atomic { flight = 0; taken = 0; REAP_ENDS(i) } \
-            slot_state[i] = FREE; \
-            atomic { got = false; UNLOCK(i) } \
-        :: got && slot_state[i] != LIVE -> atomic { got = false; UNLOCK(i) } \
-        :: !got \
-        fi \
-    :: i == own || slot_state[i] != LIVE \
+inline reap_one(i, holder, flight) {
+    if
+    :: atomic { i != own && slot_state[i] == LIVE && MAY_REAP(i) -> LOCK(i, holder) };
+        REAP_BEGINS(i)
+        atomic { taken = slot_used[i]; slot_used[i] = 0; flight = taken };
+        GIVE_BACK(device_used, taken);
+        GIVE_BACK_TOTAL(taken);
+        atomic { flight = 0; taken = 0; REAP_ENDS(i) };
+        slot_state[i] = FREE;
+        UNLOCK(i)
+    :: else
     fi
+}
 
-/* --- settle: a counter above the sum of the slots, while no operation is under way ------------------------------------------ */
+/* --- settle: a counter above the sum of the slots, while no operation is under way ------------------------------------- */
 
-/* What has begun is counted over all slots, and a new owner goes on where the last one stopped: the count never goes back,
- * so an equal count means that nothing began. `end` is read first: it is never above `begin`, so equal means that nothing
- * was under way in between. */
-#ifdef BREAK_RESET
-#define STARTED(i) slot_begin[i] = 0; slot_end[i] = 0
+/* `end` is read first: it is never above `begin`, so equal means that nothing was under way in between. What has begun is
+ * counted over all slots, and a new owner goes on where the last one stopped: the count never goes back, so an equal
+ * count means that nothing began. */
+#ifdef BREAK_SETTLE
+#define UNDER_WAY(i) false
+#define BEGUN_SINCE false
 #else
-#define STARTED(i) skip
+#define UNDER_WAY(i) slot_begin[i] != end
+#define BEGUN_SINCE begun != begun_before
 #endif
+
+#define FORGET_SETTLE end = 0; begun = 0; begun_before = 0; counted = 0; sum = 0; sum_before = 0
 
 #define LOOK(i) \
-    last = slot_end[i]; \
-    atomic { quiet = quiet && slot_begin[i] == last; count = count + slot_begin[i]; last = 0 }
-
-/* The counter is read while it is known that nothing is under way. Read before, it may hold an operation that ends, and
- * the swap would take the next one's equal bytes for it. */
-#ifdef BREAK_ABA
-#define EARLY(counter) counted = counter
-#define LATE(counter) skip
-#else
-#define EARLY(counter) skip
-#define LATE(counter) counted = counter
-#endif
-#ifdef BREAK_SETTLE
-#define GO_ON true
-#define QUIET true
-#else
-#define GO_ON quiet
-#define QUIET (quiet && before == count)
-#endif
-
-/* One at a time: a second one would not see that the first has moved the counter. */
-#ifdef BREAK_SETTLERS
-#define SETTLE_ALONE(me, statements) statements
-#else
-#define SETTLE_ALONE(me, statements) \
+    end = slot_end[i]; \
     if \
-    :: atomic { settle_lock == NOBODY -> settle_lock = me } \
-        statements; \
-        settle_lock = NOBODY \
-    :: settle_lock != NOBODY \
+    :: atomic { UNDER_WAY(i) -> FORGET_SETTLE; break } \
+    :: atomic { else -> begun = begun + slot_begin[i]; end = 0 } \
     fi
+#define ADD(i) sum = sum + slot_used[i]
+
+/* The C one adds up a slot as it looks at it, and must find the same sum again; the Swift one adds up once, after the
+ * counter. Both read the counter while it is known that nothing is under way: read before, it may hold an operation that
+ * ends, and the swap would take the next one's equal bytes for it. */
+#ifdef BREAK_ABA
+#define EARLY(counter) counted = counter;
+#define LATE(counter)
+#else
+#define EARLY(counter)
+#define LATE(counter) counted = counter;
 #endif
 
-#define SETTLE(counter) \
-    EARLY(counter); \
-    atomic { quiet = true; count = 0 } \
-    LOOK(0); \
-    if :: GO_ON -> LOOK(1) :: !GO_ON fi; \
-    if \
-    :: GO_ON -> \
-        atomic { before = count; count = 0 } \
-        LATE(counter); \
-        if \
-        :: counted > 0 -> \
-            sum = slot_used[0]; \
-            sum = sum + slot_used[1]; \
+/* sum_slots and settle */
+#define SETTLE_IN_C(counter) \
+    do \
+    :: EARLY(counter) \
+        LOOK(0); ADD(0); LOOK(1); ADD(1); \
+        atomic { LATE(counter) begun_before = begun; sum_before = sum; begun = 0; sum = 0 }; \
+        LOOK(0); ADD(0); LOOK(1); ADD(1); \
+        atomic { \
             if \
-            :: counted > sum -> \
-                LOOK(0); \
-                if :: GO_ON -> LOOK(1) :: !GO_ON fi; \
-                atomic { if :: QUIET && counter == counted -> counter = sum :: else fi; NEVER_BELOW } \
-            :: counted <= sum \
-            fi \
-        :: counted == 0 \
-        fi \
-    :: !GO_ON \
-    fi; \
-    atomic { counted = 0; before = 0; count = 0; sum = 0; quiet = false }
+            :: counted > sum && sum == sum_before && !(BEGUN_SINCE) && counter == counted -> counter = sum; NEVER_BELOW \
+            :: else \
+            fi; \
+            FORGET_SETTLE; \
+            break \
+        } \
+    od
 
-/* --- a process --------------------------------------------------------------------------------------------------------------- */
+/* settle and operationsWhenQuiet */
+#define SETTLE_IN_SWIFT(counter) \
+    do \
+    :: EARLY(counter) \
+        LOOK(0); LOOK(1); \
+        atomic { LATE(counter) begun_before = begun; begun = 0 }; \
+        ADD(0); \
+        atomic { ADD(1); if :: counted <= sum -> FORGET_SETTLE; break :: else fi }; \
+        LOOK(0); LOOK(1); \
+        atomic { \
+            if \
+            :: !(BEGUN_SINCE) && counter == counted -> counter = sum; NEVER_BELOW \
+            :: else \
+            fi; \
+            FORGET_SETTLE; \
+            break \
+        } \
+    od
 
+
+/* --- a process ---------------------------------------------------------------------------------------------------------- */
+
+/* A new owner's counts go on where the last one's stopped. */
+#ifdef BREAK_RESET
+#define COUNTS_START(i) slot_begin[i] = 0; slot_end[i] = 0
+#else
+#define COUNTS_START(i) assert(slot_begin[i] == slot_end[i] && slot_used[i] == 0)
+#endif
+
+/* claim */
 inline claim(i) {
     if
-    :: own == NONE && slot_state[i] == FREE ->
-        atomic { if :: lock_of[i] == NOBODY -> lock_of[i] = me + 1; got = true :: else -> got = false fi }
-        if
-        :: got ->
-            atomic { if :: slot_state[i] == FREE -> slot_state[i] = LIVE :: else -> lock_of[i] = NOBODY; got = false fi }
-            if
-            :: got ->
-                STARTED(i);
-                atomic { own = i; got = false }
-            :: !got
-            fi
-        :: !got
-        fi
-    :: own != NONE || slot_state[i] != FREE
+    :: atomic { own == NONE && slot_state[i] == FREE && lock_of[i] == NOBODY -> lock_of[i] = me + 1 };
+        slot_state[i] = LIVE;
+        atomic { COUNTS_START(i); own = i }
+    :: else
     fi
 }
 
-inline undo_slot() { slot_used[own] = slot_used[own] - n }
+/* hcs_segment_reap_locked. Without an agent the process settles, too; one at a time: a second one would not see that the
+ * first has moved the counter. */
+#ifdef BREAK_SETTLERS
+#define MAY_SETTLE true
+#else
+#define MAY_SETTLE settle_lock == NOBODY
+#endif
+inline reap() {
+    reap_one(0, me + 1, in_flight[me]);
+    reap_one(1, me + 1, in_flight[me]);
+#ifdef STANDALONE
+    if
+    :: atomic { MAY_SETTLE -> settle_lock = me + 1 };
+        SETTLE_IN_C(device_used);
+        TOTAL_ONLY(SETTLE_IN_C(total_used));
+        settle_lock = NOBODY
+    :: else
+    fi
+#endif
+}
 
-/* The total first, then the device, then the slot; the driver last. Back in the other direction. */
-inline allocate() {
-    atomic { slot_begin[own] = slot_begin[own] + 1; in_flight[me] = n; granted = true }
+/* hcs_segment_attach */
+inline attach() {
+    claim(0);
+    claim(1);
+    if
+    :: own == NONE -> reap(); claim(0); claim(1)
+    :: else
+    fi
+}
+
+inline begin_operation() { atomic { slot_begin[own] = slot_begin[own] + 1; in_flight[me] = n } }
+inline end_operation() { atomic { slot_end[own] = slot_end[own] + 1; in_flight[me] = 0; ceiling[me] = 0; cap = 0 } }
+
+inline charge_slot() { atomic { slot_used[own] = slot_used[own] + n; NEVER_BELOW } }
+inline uncharge_slot() { atomic { slot_used[own] = slot_used[own] - n; COVERED } }
+
+/* hcs_reserve: the limit is read, then compared and the counter raised in one. */
+#ifdef BREAK_CAS
+#define RESERVE(counter) atomic { counter + n <= cap -> skip }; counter = counter + n
+#else
+#define RESERVE(counter) atomic { counter + n <= cap -> counter = counter + n }
+#endif
+
+inline reserve_on_device() {
+    atomic { cap = limit; ceiling[me] = limit };
+#ifdef BREAK_ORDER
+    charge_slot();
+#endif
+    if
+    :: RESERVE(device_used);
+#ifdef BREAK_ORDER
+        granted = true
+#else
+        atomic { slot_used[own] = slot_used[own] + n; granted = true; NEVER_BELOW }
+#endif
+    :: else ->
+#ifdef BREAK_ORDER
+        uncharge_slot()
+#else
+        skip
+#endif
+    fi
+}
+
+/* reserve: the total first, then the device, then the slot. Sets `granted`. */
+inline reserve() {
 #ifdef TOTAL
     cap = total_limit;
-    RESERVE(total_used, cap, n);
-#endif
     if
-    :: granted ->
-        atomic { cap = limit; ceiling[me] = limit } /* one read */
-#ifdef BREAK_ORDER
-        atomic { slot_used[own] = slot_used[own] + n; NEVER_BELOW }
-#endif
-        RESERVE(device_used, cap, n);
-        if
-        :: granted ->
-#ifndef BREAK_ORDER
-            atomic { slot_used[own] = slot_used[own] + n; NEVER_BELOW }
-#endif
-            if
-            :: atomic { /* the driver gives */
-                driver[me] = driver[me] + n;
-                given = true;
-                assert(DRIVER_SUM <= ceiling[me]);
-                TOTAL_ONLY(assert(DRIVER_SUM <= total_limit));
-                COVERED(me, own)
-               }
-#ifndef NEVER_REFUSES
-            :: undo_slot(); /* the driver refuses */
-               GIVE_BACK(device_used, n);
-               TOTAL_ONLY(GIVE_BACK(total_used, n))
-#endif
-            fi
-        :: !granted ->
-#ifdef BREAK_ORDER
-            undo_slot();
-#endif
-            TOTAL_ONLY(GIVE_BACK(total_used, n))
-        fi
-    :: !granted
-    fi;
-    atomic { in_flight[me] = 0; ceiling[me] = 0; cap = 0; granted = false; slot_end[own] = slot_end[own] + 1 }
-}
-
-inline release() {
-    atomic { slot_begin[own] = slot_begin[own] + 1; in_flight[me] = n }
-#ifndef BREAK_FREE
-    driver[me] = driver[me] - n;
-#endif
-    atomic { undo_slot(); COVERED(me, own) }
-    GIVE_BACK(device_used, n);
-    TOTAL_ONLY(GIVE_BACK(total_used, n));
-#ifdef BREAK_FREE
-    driver[me] = driver[me] - n;
-#endif
-    atomic { in_flight[me] = 0; slot_end[own] = slot_end[own] + 1 }
-}
-
-/* Before a request is denied: what the dead hold is taken back. Without an agent also what their kills left. */
-inline reap_and_settle() {
-    REAP_ONE(0, me + 1, in_flight[me]);
-    REAP_ONE(1, me + 1, in_flight[me]);
-#ifdef STANDALONE
-    SETTLE_ALONE(me + 1, SETTLE(device_used); TOTAL_ONLY(SETTLE(total_used)))
-#endif
-}
-
-inline one_operation() {
-    if
-    :: driver[me] < BLOCKS * n ->
-        allocate();
-        if
-        :: !given && !reaped ->
-            reap_and_settle();
-            reaped = true;
-            allocate()
-        :: given || reaped
-        fi;
-        given = false
-    :: driver[me] > 0 -> release()
+    :: RESERVE(total_used); reserve_on_device(); if :: !granted -> GIVE_BACK_TOTAL(n) :: else fi
+    :: else
     fi
+#else
+    reserve_on_device()
+#endif
 }
 
-/* The driver's descriptor closes before the segment's (it has the lower number): its memory goes first. */
-inline die() {
-    atomic { driver[me] = 0; owed = owed + in_flight[me]; in_flight[me] = 0; ceiling[me] = 0 }
-    atomic {
-        if :: lock_of[0] == me + 1 -> lock_of[0] = NOBODY :: else fi;
-        if :: lock_of[1] == me + 1 -> lock_of[1] = NOBODY :: else fi;
-        if :: settle_lock == me + 1 -> settle_lock = NOBODY :: else fi;
-        own = NONE; got = false; granted = false; given = false; reaped = false; taken = 0; cap = 0; operations = 0;
-#ifdef STANDALONE
-        counted = 0; before = 0; count = 0; sum = 0; last = 0; quiet = false;
-#endif
-        kill_wanted[me] = false; lives++
-    }
+/* uncharge: uncharge_slot, then the counters, in the other direction. */
+inline uncharge_counters() {
+    GIVE_BACK(device_used, n);
+    GIVE_BACK_TOTAL(n)
 }
 
-proctype process(byte me; byte n; byte most) {
-    byte own = NONE, taken, cap, operations, lives;
-    bool got, granted, given, reaped;
-#ifdef STANDALONE
-    byte counted, before, count, sum, last;
-    bool quiet;
-#endif
-again:
-    {
-        claim(0);
-        claim(1);
-        do
-        :: own != NONE && operations < most -> operations++; one_operation()
-        :: own == NONE || operations == most -> break
-        :: own != NONE && driver[me] == 0 -> /* a clean end gives the slot back */
-            slot_state[own] = FREE;
-            atomic { lock_of[own] = NOBODY; own = NONE }
-            break
-        od
-    } unless { kill_wanted[me] }
-    if
-    :: kill_wanted[me] -> die(); if :: lives < LIVES -> goto again :: lives >= LIVES fi
-    :: !kill_wanted[me]
-    fi;
-    done[me] = true
-}
-
-/* Before any step of a process. One that is over is killed no more: it lives on, with what it holds. */
-#ifndef KILLS
-#define KILLS 2
-#endif
-proctype killer() {
-    byte kills;
+/* hcs_charge_begin, the driver, hcs_charge_keep or hcs_charge_drop. Before it is denied, the dead are reaped, once. */
+inline allocate() {
     do
-    :: kills < KILLS -> kills++;
+    :: reserve();
         if
-        :: atomic { !done[0] -> kill_wanted[0] = true }
-#ifndef KILLS_ONLY_FIRST
-        :: atomic { !done[1] -> kill_wanted[1] = true }
+        :: atomic { granted -> driver[me] = driver[me] + n; granted = false; WITHIN_QUOTA; COVERED };
+            atomic { end_operation(); reaped = false; operations++; break }
+#ifndef NEVER_REFUSES
+        :: atomic { granted -> granted = false; uncharge_slot() };
+            uncharge_counters();
+            atomic { end_operation(); reaped = false; operations++; break }
 #endif
-        :: true -> break
+        :: atomic { !granted -> end_operation(); if :: reaped -> reaped = false; operations++; break :: else -> reaped = true fi };
+            reap();
+            begin_operation()
         fi
-    :: kills == KILLS -> break
     od
 }
 
-/* --- the agent ------------------------------------------------------------------------------------------------------------------- */
+/* hcs_release_begin, the driver, hcs_release_end */
+inline release() {
+#ifdef BREAK_FREE
+    uncharge_slot();
+    uncharge_counters();
+    driver[me] = driver[me] - n;
+#else
+    driver[me] = driver[me] - n;
+    uncharge_slot();
+    uncharge_counters();
+#endif
+    atomic { end_operation(); operations++ }
+}
 
-/* Lowers below what may be in use, then raises. A reservation that read the limit before stands under the higher of both. */
+proctype process(byte me; byte n; byte most) {
+    byte own = NONE, lives = 1, operations, taken, cap;
+    bool granted, reaped;
+#ifdef STANDALONE
+    byte end, begun, begun_before, counted, sum, sum_before;
+#endif
+life:
+    {
+        attach();
+        do
+        :: atomic { own != NONE && operations < most && driver[me] < BLOCKS * n -> begin_operation() }; allocate()
+        :: atomic { own != NONE && operations < most && driver[me] > 0 -> begin_operation() }; release()
+        :: atomic { own == NONE || operations == most -> done[me] = true; break } /* lives on with what it holds */
+        :: atomic { own != NONE && driver[me] == 0 -> slot_state[own] = FREE }; /* hcs_segment_leave */
+            atomic { lock_of[own] = NOBODY; own = NONE; done[me] = true; break }
+        od
+    } unless {
+        /* The driver's descriptor is closed before the segment's (it has the lower number): killer(), then the locks. */
+        atomic {
+            killed[me];
+            if :: lock_of[0] == me + 1 -> lock_of[0] = NOBODY :: else fi;
+            if :: lock_of[1] == me + 1 -> lock_of[1] = NOBODY :: else fi;
+            if :: settle_lock == me + 1 -> settle_lock = NOBODY :: else fi;
+            own = NONE; operations = 0; taken = 0; cap = 0; granted = false; reaped = false;
+#ifdef STANDALONE
+            FORGET_SETTLE;
+#endif
+            killed[me] = false;
+            if
+            :: lives < LIVES -> lives++; goto life
+            :: else -> done[me] = true
+            fi
+        }
+    }
+}
+
+inline kill(p) {
+    killed[p] = true;
+    driver[p] = 0;
+    owed = owed + in_flight[p];
+    in_flight[p] = 0;
+    ceiling[p] = 0
+}
+
+/* At any step, but for a process that is over: that it is killed then is the same as killed just before. */
+proctype killer() {
+    byte kills;
+end:
+    do
+    :: atomic { kills < KILLS && !done[0] && !killed[0] -> kills++; kill(0) }
+    :: atomic { kills < KILLS && !done[1] && !killed[1] -> kills++; kill(1) }
+    od
+}
+
+/* --- the agent ---------------------------------------------------------------------------------------------------------- */
+
+/* SegmentFile.setLimit. A reservation that read the limit before stands under the higher of both. */
 inline change(value) {
     atomic {
         limit = value;
@@ -367,6 +392,7 @@ inline change(value) {
     }
 }
 
+/* Below what may be in use, then above what it was. */
 proctype quota() {
 #ifdef QUOTA_CHANGES
     change(1);
@@ -375,27 +401,30 @@ proctype quota() {
     quota_done = true
 }
 
+/* SegmentFile.reap: one pass at any time, since what a pass does does not depend on those before; and one when nobody
+ * moves any more. An agent killed in it leaves what a process killed in its reap leaves. */
 proctype agent() {
-    byte own = NONE, taken, flight, counted, before, count, sum, last;
-    bool got, quiet;
-#ifdef AGENT_REAPS /* one pass, at any time; what it does does not depend on what passes before it did */
-    REAP_ONE(0, AGENT, flight);
-    REAP_ONE(1, AGENT, flight);
+    byte own = NONE, taken, flight, end, begun, begun_before, counted, sum, sum_before;
+#ifdef AGENT_REAPS
+    reap_one(0, AGENT, flight);
+    reap_one(1, AGENT, flight);
 #endif
 #ifdef AGENT_SETTLES
-    SETTLE(device_used);
-    TOTAL_ONLY(SETTLE(total_used));
+    SETTLE_IN_SWIFT(device_used);
+    TOTAL_ONLY(SETTLE_IN_SWIFT(total_used));
 #endif
-    (done[0] && done[1] && quota_done); /* and one when nobody moves; without an agent the next process that asks does it */
-    REAP_ONE(0, AGENT, flight);
-    REAP_ONE(1, AGENT, flight);
-    /* All that the dead held is back but for what was under way; and that comes back now. */
-    assert(SLOTS_SUM == DRIVER_SUM && device_used <= DRIVER_SUM + owed);
-    TOTAL_ONLY(assert(total_used <= DRIVER_SUM + owed));
-    SETTLE(device_used);
-    TOTAL_ONLY(SETTLE(total_used));
-    assert(device_used == DRIVER_SUM);
-    TOTAL_ONLY(assert(total_used == DRIVER_SUM))
+    atomic {
+        done[0] && done[1] && quota_done;
+        reap_one(0, AGENT, flight);
+        reap_one(1, AGENT, flight);
+        /* All that the dead held is back but for what was under way; and that comes back now. */
+        assert(SLOTS_SUM == DRIVER_SUM && device_used <= DRIVER_SUM + owed);
+        TOTAL_ONLY(assert(total_used <= DRIVER_SUM + owed));
+        SETTLE_IN_SWIFT(device_used);
+        TOTAL_ONLY(SETTLE_IN_SWIFT(total_used));
+        assert(device_used == DRIVER_SUM);
+        TOTAL_ONLY(assert(total_used == DRIVER_SUM))
+    }
 }
 
 init {
