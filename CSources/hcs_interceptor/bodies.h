@@ -6,7 +6,11 @@
  *
  *   ALLOCATE  ordinal, bytes, class, number, undo   bytes are reserved before the call and kept under the number after it
  *   RESIZED   ordinal, bytes, actual, number, undo  the same; `actual` is known after the call (a pitch)
+ *   ASYNC     ordinal, bytes, pool, number, undo    a pointer out of a memory pool; pool 0: the device's current one
  *   RELEASE   class, number
+ *   RELEASE_LATER                                   the same, when the stream comes to it
+ *   RESET     gone                                  it may have freed what a device or a context holds: the driver is asked
+ *   SYNC                                            may make pools let go of what they kept
  *   CREATE    ordinal, bytes, number, undo          memory that lives by handles and mappings
  *   RETAIN    number                                one more handle: after a retain or an import, if it is one of ours
  *   DROP      number                                one handle less
@@ -78,7 +82,51 @@
         }                                                                                                              \
     HCS_BODY_END
 
+#define HCS_DEFINE_ASYNC(name, layer, parameters, arguments, ordinal, size, pool, number, undo)                        \
+    HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
+        struct hcs_charge charge;                                                                                      \
+        int status = hcs_charge_begin_pooled(&layer, (const void *)real, ordinal, (uint64_t)(uintptr_t)(pool),         \
+                                             (uint64_t)(size), &charge);                                               \
+        if (status == layer.success) {                                                                                 \
+            status = real arguments;                                                                                   \
+            if (status != layer.success) {                                                                             \
+                hcs_charge_drop(&charge, 1);                                                                           \
+            } else if (charge.bytes && hcs_charge_keep(&charge, HCS_POINTER, (uint64_t)(number)) < 0) {                \
+                hcs_charge_drop(&charge, (undo) == layer.success);                                                     \
+                status = hcs_denied(&layer);                                                                           \
+            }                                                                                                          \
+        }                                                                                                              \
+    HCS_BODY_END
+
+#define HCS_DEFINE_RESET(name, layer, parameters, arguments, gone)                                                     \
+    HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
+        struct hcs_segment_slot *slot = hcs_reset_begin();                                                             \
+        int status = real arguments;                                                                                   \
+        hcs_reset_end(slot, &layer, (const void *)real, status == layer.success && (gone));                            \
+    HCS_BODY_END
+
+/* May take as long as the device computes, so that nothing is open meanwhile: a signal handler that allocates is charged. */
+#define HCS_DEFINE_SYNC(name, layer, parameters, arguments)                                                            \
+    HCS_HOOK_HEAD(name, parameters) {                                                                                  \
+        __typeof__(name) *real = HCS_REAL(name);                                                                       \
+        if (__builtin_expect(!real, 0))                                                                                \
+            return hcs_missing(&layer, #name);                                                                         \
+        int status = real arguments;                                                                                   \
+        hcs_pools_look();                                                                                              \
+        return status;                                                                                                 \
+    }
+
 #define HCS_DEFINE_RELEASE(name, layer, parameters, arguments, class, number)                                          \
+    HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
+        struct hcs_release release;                                                                                    \
+        hcs_release_begin(&layer, class, (uint64_t)(number), &release);                                                \
+        int status = real arguments;                                                                                   \
+        hcs_release_end(&release, status == layer.success);                                                            \
+        if (!HCS_LIKELY(!release.slot || release.holding.pool == 0))                                                   \
+            hcs_pools_settle(); /* it waited for the device */                                                         \
+    HCS_BODY_END
+
+#define HCS_DEFINE_RELEASE_LATER(name, layer, parameters, arguments, class, number)                                    \
     HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
         struct hcs_release release;                                                                                    \
         hcs_release_begin(&layer, class, (uint64_t)(number), &release);                                                \

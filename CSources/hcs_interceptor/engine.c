@@ -57,13 +57,23 @@ static void raise_peaks(const struct hcs_charge *c) {
 
 /* Takes up to n off the slot and only that much off the shared counters: should somebody have taken this slot for dead,
  * they gave the bytes back already. */
-static void uncharge(struct hcs_segment_slot *slot, uint32_t device, uint64_t n, int from_total) {
+static inline __attribute__((always_inline)) void uncharge(struct hcs_segment_slot *slot, uint32_t device, uint64_t n, int from_total) {
     uint64_t held = __atomic_load_n(&slot->used[device], __ATOMIC_RELAXED), taken = held < n ? held : n;
     __atomic_store_n(&slot->used[device], held - taken, __ATOMIC_RELEASE);
     hcs_give_back(&hcs_state.map->devices[device].used, taken);
     if (from_total)
         hcs_give_back(&hcs_state.map->total_used, taken);
 }
+
+/* What the driver took back: to the quota, or to the pool that it came from. */
+static inline void give(struct hcs_segment_slot *slot, struct hcs_holding h) {
+    if (!HCS_LIKELY(h.pool == 0))
+        hcs_pool_put(h.pool, h.bytes);
+    else
+        uncharge(slot, h.device, h.bytes, limited_in_total());
+}
+
+static __attribute__((noinline)) void give_unexpected(struct hcs_segment_slot *slot, struct hcs_holding h) { give(slot, h); }
 
 /* --- allocate -------------------------------------------------------------------------------------------------------------- */
 
@@ -84,24 +94,36 @@ static void count_denial(const struct hcs_charge *c, uint64_t bytes) {
 }
 
 /* An operation begun with the bytes reserved: 1; or none begun: 0. */
-static int begin_reserved(struct hcs_charge *c, uint64_t bytes) {
+static inline __attribute__((always_inline)) int begin_reserved(struct hcs_charge *c, uint32_t pool, uint64_t bytes) {
+    uint64_t reused = 0;
     hcs_guard();
     begin(c->slot);
-    int reserved = reserve(c, bytes);
-    if (!HCS_LIKELY(reserved))
+    if (pool)
+        reused = hcs_pool_take(pool, bytes);
+    int reserved = reserve(c, bytes - reused);
+    if (!HCS_LIKELY(reserved)) {
+        if (pool)
+            hcs_pool_undo(pool, bytes, reused);
         end(c->slot);
+    }
     hcs_unguard();
     return reserved;
 }
 
-/* Before a request is denied, what dead processes hold is taken back, and the request tried again. Meanwhile this is no
- * operation under way: nothing is reserved, and the counters can be settled. */
+/* Before a request is denied, what dead processes hold is taken back, and what our pools keep, and the request tried again.
+ * Meanwhile this is no operation under way: nothing is reserved, and the counters can be settled. */
 static __attribute__((noinline)) int reap_and_reserve(struct hcs_charge *c, uint64_t bytes) {
     int saved = errno;
     int reserved = 0;
     if (bytes <= HCS_LEDGER_MAX_BYTES) {
         (void)hcs_segment_reap();
-        reserved = begin_reserved(c, bytes);
+        hcs_pools_settle();
+        reserved = begin_reserved(c, c->pool, bytes);
+    }
+    if (!reserved && bytes <= HCS_LEDGER_MAX_BYTES && __atomic_load_n(&hcs_pools_keep, __ATOMIC_RELAXED)) {
+        /* Drivers empty their pools as well before they say that memory is out. */
+        hcs_pools_trim();
+        reserved = begin_reserved(c, c->pool, bytes);
     }
     if (!reserved)
         count_denial(c, bytes);
@@ -125,9 +147,31 @@ static __attribute__((noinline)) int find_slowly(const struct hcs_layer *layer, 
     return device;
 }
 
-int hcs_charge_begin(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t bytes,
-                     struct hcs_charge *c) {
+/* A pool whose figures cannot be asked for gets no account: its memory is charged from request to free, as any other. */
+static void find_pool(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t pool, struct hcs_charge *c) {
+    uint64_t reserved;
+    int saved = errno;
+    const struct hcs_pool_questions *q = layer->pools;
+    if (!q || (!pool && q->current(real, ordinal, &pool) != q->success) || !pool) {
+        errno = saved;
+        return;
+    }
+    hcs_guard();
+    c->pool = hcs_pool_known(layer->vendor, pool, c->device);
+    hcs_unguard();
+    if (c->pool == 0 && q->reserved(real, pool, &reserved) == q->success) {
+        hcs_guard();
+        c->pool = hcs_pool_account(layer, pool, real, c->device);
+        hcs_unguard();
+    }
+    errno = saved;
+}
+
+static inline __attribute__((always_inline)) int charge_begin(const struct hcs_layer *layer, const void *real, int ordinal,
+                                                              int pooled, uint64_t pool, uint64_t bytes,
+                                                              struct hcs_charge *c) {
     c->bytes = 0;
+    c->pool = 0;
     if (bytes == 0 || ordinal == HCS_NOWHERE)
         return layer->success; /* the vendor's own answer to nothing; it holds nothing */
     if (!HCS_LIKELY(hcs_mode() == HCS_MODE_ON))
@@ -144,11 +188,23 @@ int hcs_charge_begin(const struct hcs_layer *layer, const void *real, int ordina
     c->device = (uint32_t)device;
     c->vendor = layer->vendor;
     c->charged_total = limited_in_total();
-    if (!HCS_LIKELY(bytes <= HCS_LEDGER_MAX_BYTES && begin_reserved(c, bytes)) && !reap_and_reserve(c, bytes))
+    if (pooled)
+        find_pool(layer, real, ordinal, pool, c);
+    if (!HCS_LIKELY(bytes <= HCS_LEDGER_MAX_BYTES && begin_reserved(c, pooled ? c->pool : 0, bytes)) && !reap_and_reserve(c, bytes))
         return hcs_denied(layer);
     c->bytes = bytes;
     raise_peaks(c);
     return layer->success;
+}
+
+int hcs_charge_begin(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t bytes,
+                     struct hcs_charge *c) {
+    return charge_begin(layer, real, ordinal, 0, 0, bytes, c);
+}
+
+int hcs_charge_begin_pooled(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t pool, uint64_t bytes,
+                            struct hcs_charge *c) {
+    return charge_begin(layer, real, ordinal, 1, pool, bytes, c);
 }
 
 int hcs_charge_adjust(struct hcs_charge *c, uint64_t bytes) {
@@ -200,10 +256,14 @@ void hcs_charge_drop(struct hcs_charge *c, int given) {
     if (c->bytes == 0)
         return;
     hcs_guard();
-    if (given)
+    if (given && c->pool)
+        hcs_pool_put(c->pool, c->bytes); /* an undone request may have grown the pool: what it keeps is asked below */
+    else if (given)
         uncharge(c->slot, c->device, c->bytes, c->charged_total);
     end(c->slot);
     hcs_unguard();
+    if (given && c->pool)
+        hcs_pools_settle();
 }
 
 int hcs_charge_keep(struct hcs_charge *c, enum hcs_class class, uint64_t number) {
@@ -215,10 +275,10 @@ int hcs_charge_keep(struct hcs_charge *c, enum hcs_class class, uint64_t number)
     }
     struct hcs_holding replaced;
     hcs_guard();
-    int r = hcs_ledger_insert(hcs_key(c->vendor, class, number), (struct hcs_holding){c->bytes, c->device}, &replaced);
-    if (r == 1)
+    int r = hcs_ledger_insert(hcs_key(c->vendor, class, number), (struct hcs_holding){c->bytes, c->device, c->pool}, &replaced);
+    if (!HCS_LIKELY(r <= 0))
         /* The driver gave out an address that we thought taken: it was freed where no hook sees it (a device reset). */
-        uncharge(c->slot, replaced.device, replaced.bytes, limited_in_total());
+        give_unexpected(c->slot, replaced);
     if (r >= 0)
         end(c->slot);
     hcs_unguard();
@@ -246,7 +306,7 @@ void hcs_release_end(struct hcs_release *r, int freed) {
         return;
     hcs_guard();
     if (HCS_LIKELY(freed))
-        uncharge(r->slot, r->holding.device, r->holding.bytes, limited_in_total());
+        give(r->slot, r->holding);
     else
         /* Without room the bytes stay charged until the process ends. */
         (void)hcs_ledger_put_back(r->key, r->holding);
@@ -271,6 +331,65 @@ void hcs_operation_end(struct hcs_segment_slot *slot, const struct hcs_holding *
             uncharge(slot, holdings[i].device, holdings[i].bytes, limited_in_total());
     end(slot);
     hcs_unguard();
+}
+
+void hcs_uncharge_kept(uint32_t device, uint64_t bytes) {
+    struct hcs_segment_slot *slot = __atomic_load_n(&hcs_state.slot, __ATOMIC_ACQUIRE);
+    if (!slot || bytes == 0)
+        return;
+    begin(slot);
+    uncharge(slot, device, bytes, limited_in_total());
+    end(slot);
+}
+
+/* --- resets: a device or a context that goes, and its memory with it ---------------------------------------------------------- */
+
+struct hcs_segment_slot *hcs_reset_begin(void) { return hcs_operation_begin(); }
+
+/* Takes out a pointer that the driver does not know any more. It may be given out again while we ask: an insertion ends an
+ * operation under the guard, so while `end` has not moved the answer is about the entry that we know. */
+static int forget_if_gone(struct hcs_segment_slot *slot, const struct hcs_layer *layer, const void *real,
+                          const struct hcs_ledger_copy *e) {
+    uint64_t number = e->key & ((UINT64_C(1) << 56) - 1);
+    for (int tries = 0; tries < 16; tries++) {
+        uint64_t before = hcs_load_u64(&slot->end);
+        if (layer->knows_pointer(real, number) != 0)
+            return 0;
+        struct hcs_holding h;
+        hcs_guard();
+        int same = hcs_load_u64(&slot->end) == before;
+        int taken = same && hcs_ledger_take(e->key, &h) == 0;
+        if (taken)
+            give_unexpected(slot, h);
+        hcs_unguard();
+        if (same)
+            return taken;
+    }
+    return 0; /* stays charged until the driver gives the address out again */
+}
+
+/* Which memory a context held the driver alone knows: after the call it is asked about every pointer that we have charged.
+ * Only its word that there is none releases one. Virtual memory belongs to no context. */
+void hcs_reset_end(struct hcs_segment_slot *slot, const struct hcs_layer *layer, const void *real, int done) {
+    struct hcs_ledger_copy entries[64];
+    int saved = errno, again = done && layer->knows_pointer;
+    if (!slot)
+        return;
+    for (int round = 0; again && round < 8; round++) {
+        struct hcs_ledger_place at = {0};
+        again = 0; /* taking out moves entries about, and one may have been passed by */
+        for (uint32_t n = 1; n > 0;) {
+            hcs_guard();
+            n = hcs_ledger_read(&at, entries, sizeof entries / sizeof *entries);
+            hcs_unguard();
+            for (uint32_t i = 0; i < n; i++)
+                if (entries[i].key >> 56 == (layer->vendor << 3 | HCS_POINTER))
+                    again |= forget_if_gone(slot, layer, real, &entries[i]);
+        }
+    }
+    hcs_operation_end(slot, NULL, 0);
+    hcs_pools_settle();
+    errno = saved;
 }
 
 /* --- questions --------------------------------------------------------------------------------------------------------------- */

@@ -21,9 +21,11 @@ uint32_t *hcs_fork_mark = &plain_mark;
 
 static void forget(void) {
     hcs_init_lock = 0; /* no other thread runs here: whoever held a lock stayed in the parent */
+    hcs_names_after_fork();
     hcs_guard_after_fork();
     hcs_ledger_forget_all();
     hcs_objects_forget_all();
+    hcs_pools_forget_all();
     hcs_device_forget_all();
     if (hcs_segment_after_fork() < 0)
         /* Only the presence in a standalone file can fail; a first charge looks for the file again. */

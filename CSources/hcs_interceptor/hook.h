@@ -36,12 +36,22 @@ static inline void *hcs_real(enum hcs_index index, const void *caller) {
     return HCS_LIKELY(real) ? real : hcs_real_slow(index, caller);
 }
 
+void hcs_names_after_fork(void);
+
 /* A function that is not hooked, taken from the object that holds `near`, else from wherever a hook would find it. */
 void *hcs_query(enum hcs_index index, const void *near);
 /* The same, from a library that may be loaded, by soname; that it lacks the function is remembered. */
 void *hcs_query_in(enum hcs_index index, const char *soname);
 
 /* --- layers -------------------------------------------------------------------------------------------------------- */
+
+/* What a driver says of its memory pools; vendor status. `near` is a function of the library that is asked. */
+struct hcs_pool_questions {
+    int success;
+    int (*current)(const void *near, int ordinal, uint64_t *ret_pool); /* where an asynchronous request without a pool goes */
+    int (*reserved)(const void *near, uint64_t pool, uint64_t *ret_bytes);
+    int (*trim)(const void *near, uint64_t pool);
+};
 
 /* An API layer of a vendor, as far as charging is concerned. `real` is the hooked function that is running: questions
  * to the driver are put to the library that holds it. */
@@ -54,6 +64,8 @@ struct hcs_layer {
     int (*current_device)(const void *real, int *ret_ordinal); /* vendor status */
     int (*device_uuid)(const void *real, int ordinal, char *ret_uuid); /* 0 or -errno; NULL: the runtime has no UUID */
     int (*graph_reserved)(const void *real, int ordinal, uint64_t *ret_bytes); /* vendor status; NULL: graphs hold nothing */
+    const struct hcs_pool_questions *pools;              /* NULL: what a pool keeps cannot be asked for */
+    int (*knows_pointer)(const void *real, uint64_t number); /* 1, 0, or -1: no answer; NULL: cannot be asked */
     const char *visibility[2]; /* where there is no UUID: variables that list host indices, first set one rules */
 };
 
@@ -148,10 +160,12 @@ static inline void hcs_unguard(void) {
 
 /* --- ledger: the process's own pointer -> (bytes, device entry); the caller holds the guard ------------------------------- */
 
-#define HCS_LEDGER_MAX_BYTES ((UINT64_C(1) << 58) - 1)
+#define HCS_LEDGER_MAX_BYTES ((UINT64_C(1) << 52) - 1)
+#define HCS_POOL_ACCOUNTS 256 /* the first one is no pool's */
 struct hcs_holding {
     uint64_t bytes;
     uint32_t device; /* index of the segment's entry */
+    uint32_t pool;   /* account of the pool that it came from; 0: of none */
 };
 /* 0; 1 with *ret_replaced when the key was known, so the driver freed it behind our back; -ENOMEM: nothing changed. */
 int hcs_ledger_insert(uint64_t key, struct hcs_holding holding, struct hcs_holding *ret_replaced);
@@ -159,6 +173,16 @@ int hcs_ledger_insert(uint64_t key, struct hcs_holding holding, struct hcs_holdi
 int hcs_ledger_take(uint64_t key, struct hcs_holding *ret_holding);
 /* Puts back what was taken, into the room that it left; another thread may have used that up: -ENOMEM. */
 int hcs_ledger_put_back(uint64_t key, struct hcs_holding holding);
+/* Copies entries from *at on, which moves on: how many; 0 = the end. What grows or shrinks meanwhile may be missed. */
+struct hcs_ledger_place {
+    uint32_t shard;
+    uint64_t entry;
+};
+struct hcs_ledger_copy {
+    uint64_t key;
+    struct hcs_holding holding;
+};
+uint32_t hcs_ledger_read(struct hcs_ledger_place *at, struct hcs_ledger_copy *ret_entries, uint32_t capacity);
 void hcs_ledger_forget_all(void);
 
 /* --- segment --------------------------------------------------------------------------------------------------------- */
@@ -235,6 +259,7 @@ struct hcs_charge {
     struct hcs_segment_slot *slot;
     uint32_t device;
     uint32_t vendor;
+    uint32_t pool; /* account of the pool that answers; 0: of none */
     int charged_total;
 };
 
@@ -251,6 +276,9 @@ int hcs_missing(const struct hcs_layer *layer, const char *name);
 /* layer->success with the bytes reserved, or the status to return. */
 int hcs_charge_begin(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t bytes,
                      struct hcs_charge *ret_charge);
+/* The same for a request that a memory pool answers; pool 0: the current one of the device. */
+int hcs_charge_begin_pooled(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t pool, uint64_t bytes,
+                            struct hcs_charge *ret_charge);
 /* The driver took another size than was reserved: 0; -EDQUOT: it does not fit, undo the driver call and hcs_charge_drop. */
 int hcs_charge_adjust(struct hcs_charge *charge, uint64_t bytes);
 /* Keeps the charge under the key: 0; -ENOMEM: the ledger is full, undo the driver call and hcs_charge_drop. */
@@ -269,6 +297,10 @@ struct hcs_release {
 void hcs_release_begin(const struct hcs_layer *layer, enum hcs_class class, uint64_t number,
                        struct hcs_release *ret_release);
 void hcs_release_end(struct hcs_release *release, int freed);
+
+/* Around a call that may free what a device or a context holds: 1 from the first, where there is something to look for. */
+struct hcs_segment_slot *hcs_reset_begin(void);
+void hcs_reset_end(struct hcs_segment_slot *slot, const struct hcs_layer *layer, const void *real, int done);
 
 /* The bracket around an operation whose bytes are known only after the driver call. NULL: nothing was ever charged. */
 struct hcs_segment_slot *hcs_operation_begin(void);
@@ -308,6 +340,28 @@ void hcs_pool_note(uint32_t vendor, uint64_t pool, int ordinal);
 void hcs_pool_forget(uint32_t vendor, uint64_t pool);
 int hcs_pool_device(uint32_t vendor, uint64_t pool);
 void hcs_objects_forget_all(void);
+
+/* What pools keep of freed memory stays charged until the driver has let go of it: an account counts what is live and
+ * what is kept, and both together are in the slot. The caller of the first five holds the guard. */
+uint32_t hcs_pool_known(uint32_t vendor, uint64_t pool, uint32_t device); /* 0: not yet */
+uint32_t hcs_pool_account(const struct hcs_layer *layer, uint64_t pool, const void *near, uint32_t device);
+uint64_t hcs_pool_take(uint32_t account, uint64_t bytes); /* how many of the bytes are charged already */
+void hcs_pool_put(uint32_t account, uint64_t bytes);
+void hcs_pool_undo(uint32_t account, uint64_t bytes, uint64_t taken);
+extern uint32_t hcs_pools_keep; /* accounts that keep something */
+void hcs_pools_settle(void);
+void hcs_pools_trim(void);
+void hcs_pool_ended(uint32_t vendor, uint64_t pool);
+void hcs_pools_forget_all(void);
+static inline void hcs_pools_look(void) {
+    if (!HCS_LIKELY(__atomic_load_n(&hcs_pools_keep, __ATOMIC_RELAXED) == 0) && hcs_depth == 0) {
+        hcs_depth = 1;
+        hcs_pools_settle();
+        hcs_depth = 0;
+    }
+}
+/* For the accounts of pools: takes bytes off slot and device, as an operation of its own. */
+void hcs_uncharge_kept(uint32_t device, uint64_t bytes);
 
 /* A graph's own allocations: how much the driver holds for them is known only after a launch. */
 int hcs_graph_may_add(const struct hcs_layer *layer, const void *real, int ordinal, uint64_t bytes);

@@ -21,7 +21,7 @@
 
 struct entry {
     uint64_t key;  /* 0 = empty */
-    uint64_t word; /* bytes << 4 | device */
+    uint64_t word; /* bytes << 12 | pool << 4 | device */
 };
 
 struct bucket {
@@ -46,9 +46,11 @@ static uint64_t home(const struct shard *s, uint64_t key) { return (hash(key) <<
 static uint64_t mask(const struct shard *s) { return (UINT64_C(1) << s->log2) - 1; }
 static uint64_t capacity(const struct shard *s) { return WAYS << s->log2; }
 
-static uint64_t pack(struct hcs_holding h) { return h.bytes << 4 | h.device; }
+_Static_assert(HCS_POOL_ACCOUNTS <= 256, "the account has eight");
+
+static uint64_t pack(struct hcs_holding h) { return h.bytes << 12 | (uint64_t)h.pool << 4 | h.device; }
 static struct hcs_holding unpack(uint64_t word) {
-    return (struct hcs_holding){.bytes = word >> 4, .device = (uint32_t)word & 15};
+    return (struct hcs_holding){.bytes = word >> 12, .device = (uint32_t)word & 15, .pool = (uint32_t)(word >> 4) & 255};
 }
 
 /* One bit for each entry of the bucket that has the key; with 0 the empty ones. */
@@ -161,6 +163,22 @@ int hcs_ledger_put_back(uint64_t key, struct hcs_holding holding) {
     *e = (struct entry){.key = key, .word = pack(holding)};
     s->count++;
     return 0;
+}
+
+uint32_t hcs_ledger_read(struct hcs_ledger_place *at, struct hcs_ledger_copy *ret_entries, uint32_t capacity) {
+    uint32_t n = 0;
+    for (; n < capacity && at->shard < SHARDS; at->shard++, at->entry = 0) {
+        const struct shard *s = &shards[at->shard];
+        for (; s->log2 && at->entry < (uint64_t)WAYS << s->log2; at->entry++) {
+            const struct entry *e = &s->buckets[at->entry / WAYS].entries[at->entry % WAYS];
+            if (e->key == 0)
+                continue;
+            if (n == capacity)
+                return n;
+            ret_entries[n++] = (struct hcs_ledger_copy){e->key, unpack(e->word)};
+        }
+    }
+    return n;
 }
 
 /* In a forked child, where no other thread runs: a table may have been half moved. Nothing is read. */

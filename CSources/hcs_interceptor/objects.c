@@ -232,6 +232,7 @@ void hcs_pool_forget(uint32_t vendor, uint64_t pool) {
     if (p)
         forget(p);
     hcs_unlock(&lock);
+    hcs_pool_ended(vendor, pool);
 }
 
 int hcs_pool_device(uint32_t vendor, uint64_t pool) {

@@ -242,6 +242,8 @@ static void prepare(void) {
     if (!__atomic_load_n(&names_ready, __ATOMIC_ACQUIRE)) {
         libc_dlsym = (dlsym_function)search_libc("dlsym");
         libc_dlvsym = (dlvsym_function)search_libc("dlvsym");
+        for (uint32_t i = 0; i < NAME_SLOTS; i++)
+            name_table[i] = 0; /* a process that was forked meanwhile begins anew */
         for (uint32_t i = 0; i < HCS_INDEX_COUNT; i++) {
             uint32_t at = gnu_hash_of(symbols[i].name) % NAME_SLOTS;
             while (name_table[at] != 0)
@@ -252,6 +254,11 @@ static void prepare(void) {
     }
     hcs_unlock(&names_lock);
     errno = saved;
+}
+
+void hcs_names_after_fork(void) {
+    if (!__atomic_load_n(&names_ready, __ATOMIC_ACQUIRE))
+        names_lock = 0;
 }
 
 static inline void ensure_prepared(void) {
@@ -267,8 +274,30 @@ static int index_of(const char *name) {
     return -1;
 }
 
+/* A library whose functions we hold must not go away: a program may close its last handle, and a later call, by whatever way,
+ * would jump into nothing. */
+static void pin(const void *real) {
+    static const void *pinned[16];
+    static uint32_t count;
+    Dl_info info;
+    uint32_t known = __atomic_load_n(&count, __ATOMIC_ACQUIRE);
+    if (!libc_dlsym || !dladdr(real, &info) || !info.dli_fname || !strchr(info.dli_fname, '/'))
+        return;
+    for (uint32_t i = 0; i < known && i < 16; i++)
+        if (__atomic_load_n(&pinned[i], __ATOMIC_RELAXED) == info.dli_fbase)
+            return;
+    void *handle = dlopen(info.dli_fname, RTLD_LAZY | RTLD_NOLOAD | RTLD_NODELETE);
+    if (!handle)
+        return;
+    dlclose(handle); /* the reference is not what keeps it */
+    uint32_t place = __atomic_fetch_add(&count, 1, __ATOMIC_ACQ_REL);
+    if (place < 16)
+        __atomic_store_n(&pinned[place], info.dli_fbase, __ATOMIC_RELAXED);
+}
+
 static void remember(int index, void *real) {
     void *none = NULL;
+    pin(real);
     __atomic_compare_exchange_n(&hcs_reals[index], &none, real, 0, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
 }
 

@@ -18,6 +18,7 @@ uint32_t hcs_slow_lock;
 /* --- /proc ---------------------------------------------------------------------------------------------------------- */
 
 struct process {
+    uint64_t pid; /* as this /proc counts */
     char state;
     uint64_t threads;
     uint64_t start_time;
@@ -30,7 +31,7 @@ static uint64_t read_decimal(const char *c) {
     return value;
 }
 
-/* Fields 3, 20 and 22 of /proc/<pid>/stat: 0 or -errno. pid 0 is this process. */
+/* Fields 1, 3, 20 and 22 of /proc/<pid>/stat: 0 or -errno. pid 0 is this process. */
 static int read_process(uint32_t pid, struct process *ret_process) {
     char path[32] = "/proc/self/stat", text[1024];
     if (pid != 0) {
@@ -52,7 +53,7 @@ static int read_process(uint32_t pid, struct process *ret_process) {
     const char *c = strrchr(text, ')');
     if (!c || c[1] != ' ')
         return -EBADMSG;
-    struct process p = {.state = c[2]};
+    struct process p = {.pid = read_decimal(text), .state = c[2]};
     c += 2;
     for (int field = 3; field < 22; field++) {
         c = strchr(c, ' ');
@@ -67,6 +68,9 @@ static int read_process(uint32_t pid, struct process *ret_process) {
     return 0;
 }
 
+/* Behind unshare(CLONE_NEWPID) the old /proc stays mounted, where our pid numbers name other processes. */
+static int proc_is_ours;
+
 static void know_self(void) {
     struct process self = {0};
     struct stat namespace = {0};
@@ -74,6 +78,7 @@ static void know_self(void) {
     (void)hcs_stat("/proc/self/ns/pid", &namespace);
     hcs_state.start_time = self.start_time;
     hcs_state.pid_namespace = namespace.st_ino;
+    proc_is_ours = self.pid == hcs_getpid();
     hcs_guard_prepare(self.threads == 1);
 }
 
@@ -87,7 +92,7 @@ static int owner_is_gone(const struct hcs_segment_slot *slot) {
     if (hcs_sys(SYS_kill, (int)pid, 0) == -ESRCH)
         return 1;
     struct process p;
-    if (read_process(pid, &p) < 0)
+    if (!proc_is_ours || read_process(pid, &p) < 0)
         return 0;
     return p.state == 'Z' || p.state == 'X' || (start_time != 0 && p.start_time != start_time);
 }

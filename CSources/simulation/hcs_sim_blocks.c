@@ -17,6 +17,11 @@ struct entry {
     size_t mapped; /* 0: the address space is somebody else's */
 };
 static struct entry *buckets[BUCKETS];
+static _Thread_local const void *current_owner;
+
+void hcs_sim_own(const void *owner) {
+    current_owner = owner;
+}
 
 static struct entry **bucket_of(const void *address) {
     return &buckets[((uintptr_t)address >> 12) % BUCKETS];
@@ -54,6 +59,7 @@ enum hcs_sim_result hcs_sim_block_add(struct hcs_sim_block block, size_t mapped)
         return HCS_SIM_OUT_OF_MEMORY;
     struct entry **bucket = bucket_of(block.address);
     *entry = (struct entry){*bucket, block, mapped};
+    entry->block.owner = current_owner;
     *bucket = entry;
     return HCS_SIM_OK;
 }
@@ -84,7 +90,7 @@ enum hcs_sim_result hcs_sim_allocate(enum hcs_sim_kind kind, int ordinal, size_t
     enum hcs_sim_result result = hcs_sim_take(view.position, delta);
     if (result != HCS_SIM_OK)
         return result;
-    result = place((struct hcs_sim_block){NULL, bytes, kind, ordinal, view.position, charged, NULL}, charged, ret);
+    result = place((struct hcs_sim_block){NULL, bytes, kind, ordinal, view.position, charged, NULL, NULL}, charged, ret);
     if (result != HCS_SIM_OK)
         hcs_sim_give(view.position, delta);
     return result;
@@ -94,7 +100,7 @@ enum hcs_sim_result hcs_sim_alias(enum hcs_sim_kind kind, int ordinal, size_t by
     struct hcs_sim_view view;
     if (!resolve(&ordinal, &view))
         return HCS_SIM_NO_DEVICE;
-    return place((struct hcs_sim_block){NULL, bytes, kind, ordinal, view.position, 0, NULL}, bytes, ret);
+    return place((struct hcs_sim_block){NULL, bytes, kind, ordinal, view.position, 0, NULL, NULL}, bytes, ret);
 }
 
 /* Blocks that were given to this process; aliases hold nothing. */
@@ -125,12 +131,12 @@ enum hcs_sim_result hcs_sim_release(unsigned kinds, void *pointer) {
     return found != NULL ? HCS_SIM_OK : HCS_SIM_INVALID;
 }
 
-void hcs_sim_release_all(int ordinal, unsigned kinds) {
+static void release_matching(bool (*matches)(const struct hcs_sim_block *, const void *), const void *what, unsigned kinds) {
     hcs_sim_objects_lock();
     for (uint32_t i = 0; i < BUCKETS; i++) {
         for (struct entry **link = &buckets[i]; *link != NULL;) {
             struct entry *entry = *link;
-            if (entry->block.ordinal != ordinal || ((unsigned)entry->block.kind & kinds) == 0) {
+            if (!matches(&entry->block, what) || ((unsigned)entry->block.kind & kinds) == 0) {
                 link = &entry->next;
                 continue;
             }
@@ -142,6 +148,21 @@ void hcs_sim_release_all(int ordinal, unsigned kinds) {
         }
     }
     hcs_sim_objects_unlock();
+}
+
+static bool is_on(const struct hcs_sim_block *block, const void *ordinal) {
+    return block->ordinal == *(const int *)ordinal;
+}
+static bool is_owned(const struct hcs_sim_block *block, const void *owner) {
+    return block->owner == owner;
+}
+
+void hcs_sim_release_all(int ordinal, unsigned kinds) {
+    release_matching(is_on, &ordinal, kinds);
+}
+
+void hcs_sim_release_owned(const void *owner, unsigned kinds) {
+    release_matching(is_owned, owner, kinds);
 }
 
 void hcs_sim_blocks_drop(bool give) {

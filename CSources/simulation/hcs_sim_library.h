@@ -90,11 +90,14 @@ struct hcs_sim_block {
     uint32_t position;
     uint64_t charged;
     struct hcs_sim_pool *pool;
+    const void *owner; /* the context that it goes with */
 };
+void hcs_sim_own(const void *owner); /* of what this thread allocates from now on */
 enum hcs_sim_result hcs_sim_allocate(enum hcs_sim_kind kind, int ordinal, size_t bytes, void **ret);
 enum hcs_sim_result hcs_sim_alias(enum hcs_sim_kind kind, int ordinal, size_t bytes, void **ret); /* charges nothing */
 enum hcs_sim_result hcs_sim_release(unsigned kinds, void *pointer);
 void hcs_sim_release_all(int ordinal, unsigned kinds);
+void hcs_sim_release_owned(const void *owner, unsigned kinds);
 bool hcs_sim_block_of(unsigned kinds, const void *pointer, struct hcs_sim_block *ret); /* any address within it */
 bool hcs_sim_owns(const void *pointer, size_t bytes); /* [pointer, +bytes) lies in one block or mapping */
 

@@ -177,7 +177,7 @@ enum hcs_sim_result hcs_sim_pool_allocate(struct hcs_sim_pool *pool, size_t byte
     if (result == HCS_SIM_OK) {
         size_t mapped = at == NULL ? hcs_sim_pages(bytes) : 0;
         void *address = at == NULL ? hcs_sim_address_space(mapped, HCS_SIM_POOLED, NULL) : at;
-        struct hcs_sim_block block = {address, bytes, HCS_SIM_POOLED, pool->ordinal, pool->position, 0, pool};
+        struct hcs_sim_block block = {address, bytes, HCS_SIM_POOLED, pool->ordinal, pool->position, 0, pool, NULL};
         result = address == NULL ? HCS_SIM_OUT_OF_MEMORY : hcs_sim_block_add(block, mapped);
         if (result == HCS_SIM_OK) {
             *ret = address;

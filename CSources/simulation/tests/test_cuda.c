@@ -195,6 +195,47 @@ static void arrays(void) {
     CHECK_EQUAL(CU(cuArrayCreate_v2, void **, const void *)(&a, &flat), 2);
 }
 
+/* Memory by address goes with its context, and with no other; pools and physical memory with none. */
+static void contexts(void) {
+    struct properties properties = {.type = 1, .location = {1, 0}};
+    uint64_t a, b, c, d, handle;
+    void *primary, *second, *current;
+    unsigned flags;
+    int active = 1;
+    CHECK_EQUAL(CU(cuInit, unsigned)(0), 0);
+    CHECK_EQUAL(CU(cuDevicePrimaryCtxRelease_v2, int)(0), 201);
+    start(0);
+    CHECK_EQUAL(CU(cuCtxGetCurrent, void **)(&primary), 0);
+    CHECK_EQUAL(CU(cuMemAlloc_v2, uint64_t *, size_t)(&a, 2 * MIB), 0);
+    CHECK_EQUAL(CU(cuMemAllocAsync, uint64_t *, size_t, void *)(&b, 2 * MIB, NULL), 0);
+    CHECK_EQUAL(CU(cuMemCreate, uint64_t *, size_t, const void *, uint64_t)(&handle, 2 * MIB, &properties, 0), 0);
+    CHECK_EQUAL(CU(cuCtxCreate_v2, void **, unsigned, int)(&second, 0, 0), 0);
+    CHECK_EQUAL(CU(cuMemAlloc_v2, uint64_t *, size_t)(&c, 4 * MIB), 0);
+    CHECK_EQUAL(CU(cuMemAllocManaged, uint64_t *, size_t, unsigned)(&d, 2 * MIB, 1), 0);
+    CHECK_TRUTH(NVIDIA0, 12 * MIB, 12 * MIB, 5);
+    CHECK_EQUAL(CU(cuCtxDestroy_v2, void *)(second), 0);
+    CHECK_TRUTH(NVIDIA0, 6 * MIB, 6 * MIB, 3);
+    CHECK_EQUAL(CU(cuCtxDestroy_v2, void *)(second), 201);
+    CHECK_EQUAL(CU(cuCtxDestroy_v2, void *)(primary), 201);
+    CHECK_EQUAL(CU(cuCtxGetCurrent, void **)(&current), 0);
+    CHECK(current == primary);
+    CHECK_EQUAL(CU(cuPointerGetAttribute, void *, int, uint64_t)(&flags, 2, c), 1);
+    CHECK_EQUAL(CU(cuPointerGetAttribute, void *, int, uint64_t)(&flags, 2, a), 0);
+    CHECK_EQUAL(CU(cuDevicePrimaryCtxRetain, void **, int)(&primary, 0), 0);
+    CHECK_EQUAL(CU(cuDevicePrimaryCtxRelease_v2, int)(0), 0);
+    CHECK_TRUTH(NVIDIA0, 6 * MIB, 6 * MIB, 3);
+    CHECK_EQUAL(CU(cuDevicePrimaryCtxRelease_v2, int)(0), 0);
+    CHECK_TRUTH(NVIDIA0, 4 * MIB, 4 * MIB, 2);
+    CHECK_EQUAL(CU(cuDevicePrimaryCtxGetState, int, unsigned *, int *)(0, &flags, &active), 0);
+    CHECK_EQUAL(active, 0);
+    CHECK_EQUAL(CU(cuMemRelease, uint64_t)(handle), 0);
+    start(0);
+    CHECK_EQUAL(CU(cuMemFree_v2, uint64_t)(b), 0);
+    CHECK_EQUAL(CU(cuMemAlloc_v2, uint64_t *, size_t)(&a, 2 * MIB), 0);
+    CHECK_EQUAL(CU(cuDevicePrimaryCtxReset_v2, int)(0), 0);
+    CHECK_TRUTH(NVIDIA0, 0, 0, 0);
+}
+
 static void graphs(void) {
     struct node_parameters parameters = {.pool = {.type = 1, .location = {1, 0}}, .bytes = 10 * MIB};
     void *graph, *node, *exec, *stream, *automatic;
@@ -339,6 +380,7 @@ static void lookup(void) {
 const struct check_case check_cuda[] = {
     {"cuda: memory by address is charged and given back", linear, NULL},
     {"cuda: the 32-bit interface allocates below 4 GiB", narrow, NULL},
+    {"cuda: memory goes with its context", contexts, NULL},
     {"cuda: pools charge what they reserve until it is trimmed", pools, NULL},
     {"cuda: physical memory is charged to its location until handle and mapping are gone", virtual_memory, NULL},
     {"cuda: arrays are charged by their elements", arrays, NULL},

@@ -29,6 +29,10 @@ enum hcs_cnrt_status {
 int cnrtGetDeviceCount(unsigned *count);
 int cnrtSetDevice(int ordinal);
 int cnrtGetDevice(int *ordinal);
+/* CNRT 4 and older: cnrtDev_t is a 64-bit integer of unknown meaning, compared only. */
+int cnrtGetDeviceHandle(uint64_t *device, int ordinal);
+int cnrtSetCurrentDevice(uint64_t device);
+int cnrtGetCurrentDevice(uint64_t *device);
 int cnrtMalloc(void **pointer, size_t bytes);
 int cnrtMallocConstant(void **pointer, size_t bytes);
 int cnrtMallocAsync(void **pointer, size_t bytes, void *queue); /* newest releases only */

@@ -1,15 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * CNRT. The runtime has no UUID: the device is found through MLU_VISIBLE_DEVICES. Error numbers changed with CNRT 5;
- * the library in the process tells its age by which memory question it answers.
+ * the library in the process tells its age by which memory question it answers. CNRT 4 knows devices by handles alone.
  */
 #include "bodies.h"
 
 #include "cnrt_abi.h"
 
+/* The ordinal whose handle is the current device's. */
+static int device_by_handle(const void *real, int *ret_ordinal) {
+    __typeof__(cnrtGetCurrentDevice) *get_current =
+        (__typeof__(cnrtGetCurrentDevice) *)hcs_query(HCS_INDEX_cnrtGetCurrentDevice, real);
+    __typeof__(cnrtGetDeviceHandle) *get_handle =
+        (__typeof__(cnrtGetDeviceHandle) *)hcs_query(HCS_INDEX_cnrtGetDeviceHandle, real);
+    uint64_t current = 0, handle = 0;
+    int status = get_current && get_handle ? get_current(&current) : HCS_CNRT_NOT_FOUND;
+    for (int i = 0; status == HCS_CNRT_SUCCESS && i < HCS_ORDINALS; i++) {
+        status = get_handle(&handle, i);
+        if (status == HCS_CNRT_SUCCESS && handle == current) {
+            *ret_ordinal = i;
+            return status;
+        }
+    }
+    return status == HCS_CNRT_SUCCESS ? HCS_CNRT4_NO_DEVICE : status;
+}
+
 static int current_device(const void *real, int *ret_ordinal) {
     __typeof__(cnrtGetDevice) *get_device = (__typeof__(cnrtGetDevice) *)hcs_query(HCS_INDEX_cnrtGetDevice, real);
-    return get_device ? get_device(ret_ordinal) : HCS_CNRT_NOT_FOUND;
+    return get_device ? get_device(ret_ordinal) : device_by_handle(real, ret_ordinal);
 }
 
 static int out_of_memory(void) {

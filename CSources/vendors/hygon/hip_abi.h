@@ -88,6 +88,8 @@ struct hcs_hip_graph_node {
     struct hcs_hip_memory_node memory; /* where the type says so */
 };
 enum { HCS_HIP_GRAPH_MEMORY_RESERVED = 2 }; /* hipGraphMemAttrReservedMemCurrent, a uint64_t in bytes */
+enum { HCS_HIP_POOL_RESERVED = 5 };         /* hipMemPoolAttrReservedMemCurrent, a uint64_t in bytes */
+enum { HCS_HIP_POINTER_MEMORY_TYPE = 2 };   /* HIP_POINTER_ATTRIBUTE_MEMORY_TYPE, an unsigned */
 /* hipDeviceProp_t: name[256] is followed by the size in the layout before ROCm 6, by UUID and LUID since. */
 #define HCS_HIP_PROPERTIES_R0000_TOTAL 256
 #define HCS_HIP_PROPERTIES_R0600_TOTAL 288
@@ -132,6 +134,16 @@ int hipMemPoolCreate(void **pool, const struct hcs_hip_allocation *properties);
 int hipMemPoolDestroy(void *pool);
 int hipDeviceGetDefaultMemPool(void **pool, int device);
 int hipDeviceGetMemPool(void **pool, int device);
+int hipMemPoolTrimTo(void *pool, size_t keep);
+int hipMemPoolGetAttribute(void *pool, int attribute, void *value);
+int hipDeviceSynchronize(void);
+int hipStreamSynchronize(void *stream);
+int hipStreamSynchronize_spt(void *stream);
+int hipEventSynchronize(void *event);
+int hipDeviceReset(void); /* the manual: destroys all memory allocations of the device in this process */
+int hipPointerGetAttribute(void *value, int attribute, void *pointer); /* 5.0 */
+int hipPeekAtLastError(void);
+int hipGetLastError(void);
 int hipStreamIsCapturing(void *stream, int *status); /* 0 = it is not */
 int hipStreamGetDevice(void *stream, int *device);
 int hipGraphAddMemAllocNode(void **node, void *graph, void *const *dependencies, size_t count,

@@ -37,6 +37,39 @@ static int graph_reserved(const void *real, int ordinal, uint64_t *ret_bytes) {
     return get ? get(ordinal, HCS_HIP_GRAPH_MEMORY_RESERVED, ret_bytes) : HCS_HIP_NOT_FOUND;
 }
 
+static int current_pool(const void *near, int ordinal, uint64_t *ret_pool) {
+    __typeof__(hipDeviceGetMemPool) *get = (__typeof__(hipDeviceGetMemPool) *)hcs_query(HCS_INDEX_hipDeviceGetMemPool, near);
+    void *pool = NULL;
+    int status = get ? get(&pool, ordinal) : HCS_HIP_NOT_FOUND;
+    *ret_pool = (uintptr_t)pool;
+    return status;
+}
+static int pool_reserved(const void *near, uint64_t pool, uint64_t *ret_bytes) {
+    __typeof__(hipMemPoolGetAttribute) *get =
+        (__typeof__(hipMemPoolGetAttribute) *)hcs_query(HCS_INDEX_hipMemPoolGetAttribute, near);
+    return get ? get((void *)(uintptr_t)pool, HCS_HIP_POOL_RESERVED, ret_bytes) : HCS_HIP_NOT_FOUND;
+}
+static int trim_pool(const void *near, uint64_t pool) {
+    __typeof__(hipMemPoolTrimTo) *trim = (__typeof__(hipMemPoolTrimTo) *)hcs_query(HCS_INDEX_hipMemPoolTrimTo, near);
+    return trim ? trim((void *)(uintptr_t)pool, 0) : HCS_HIP_NOT_FOUND;
+}
+static const struct hcs_pool_questions pool_questions = {HCS_HIP_SUCCESS, current_pool, pool_reserved, trim_pool};
+
+/* A "no" would stay behind as the program's last error: it is cleared again, and not asked for where there is one. */
+static int knows_pointer(const void *real, uint64_t number) {
+    __typeof__(hipPointerGetAttribute) *get =
+        (__typeof__(hipPointerGetAttribute) *)hcs_query(HCS_INDEX_hipPointerGetAttribute, real);
+    __typeof__(hipPeekAtLastError) *peek = (__typeof__(hipPeekAtLastError) *)hcs_query(HCS_INDEX_hipPeekAtLastError, real);
+    __typeof__(hipGetLastError) *clear = (__typeof__(hipGetLastError) *)hcs_query(HCS_INDEX_hipGetLastError, real);
+    unsigned type;
+    if (!get || !peek || !clear || peek() != HCS_HIP_SUCCESS)
+        return -1;
+    int status = get(&type, HCS_HIP_POINTER_MEMORY_TYPE, (void *)(uintptr_t)number);
+    if (status != HCS_HIP_SUCCESS)
+        (void)clear();
+    return status == HCS_HIP_SUCCESS ? 1 : status == HCS_HIP_INVALID_VALUE ? 0 : -1;
+}
+
 static const struct hcs_layer hip_runtime = {
     .vendor = HCS_VENDOR_HYGON,
     .success = HCS_HIP_SUCCESS,
@@ -45,6 +78,8 @@ static const struct hcs_layer hip_runtime = {
     .current_device = current_device,
     .device_uuid = device_uuid,
     .graph_reserved = graph_reserved,
+    .pools = &pool_questions,
+    .knows_pointer = knows_pointer,
     .visibility = {"HIP_VISIBLE_DEVICES"}, /* for a runtime older than 5.2, which has no hipDeviceGetUuid */
 };
 

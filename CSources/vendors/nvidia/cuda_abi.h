@@ -128,6 +128,9 @@ struct hcs_cu_graph_node {
 };
 enum { HCS_CU_GRAPH_MEMORY_RESERVED = 2 }; /* CU_GRAPH_MEM_ATTR_RESERVED_MEM_CURRENT, a uint64_t in bytes */
 
+enum { HCS_CU_POOL_RESERVED = 5 };         /* CU_MEMPOOL_ATTR_RESERVED_MEM_CURRENT, a uint64_t in bytes */
+enum { HCS_CU_POINTER_MEMORY_TYPE = 2 };   /* CU_POINTER_ATTRIBUTE_MEMORY_TYPE, an unsigned */
+
 /* cudaExtent, cudaPitchedPtr, cudaChannelFormatDesc */
 struct hcs_cuda_extent {
     size_t width; /* bytes, or elements of an array */
@@ -193,6 +196,11 @@ int cudaGetDevice(int *ordinal);
 int cudaSetDevice(int ordinal);
 int cudaGetDeviceCount(int *count);
 int cudaDeviceReset(void);
+int cudaDeviceSynchronize(void);
+int cudaStreamSynchronize(void *stream);
+int cudaStreamSynchronize_ptsz(void *stream);
+int cudaEventSynchronize(void *event);
+int cudaMemPoolTrimTo(void *pool, size_t keep);
 int cudaGetLastError(void);
 const char *cudaGetErrorString(int status);
 
@@ -206,9 +214,23 @@ int cuDeviceGetUuid(struct hcs_cuda_uuid *uuid, int device);
 int cuDeviceGetUuid_v2(struct hcs_cuda_uuid *uuid, int device);
 int cuDeviceTotalMem_v2(size_t *bytes, int device);
 int cuDevicePrimaryCtxRetain(void **context, int device);
+/* The manual, cuCtxDestroy: what cuMemAlloc, cuMemAllocPitch and cuMemAllocManaged gave goes with the context; what
+ * cuMemCreate, cuMemAllocAsync and cuMemAllocFromPoolAsync gave belongs to none. */
+int cuDevicePrimaryCtxRelease(int device);
 int cuDevicePrimaryCtxRelease_v2(int device);
+int cuDevicePrimaryCtxGetState(int device, unsigned *flags, int *active);
+int cuDevicePrimaryCtxReset(int device);
+int cuDevicePrimaryCtxReset_v2(int device);
 int cuCtxCreate_v2(void **context, unsigned flags, int device);
+int cuCtxDestroy(void *context);
 int cuCtxDestroy_v2(void *context);
+int cuCtxSynchronize(void);
+int cuStreamSynchronize(void *stream);
+int cuStreamSynchronize_ptsz(void *stream);
+int cuEventSynchronize(void *event);
+int cuMemPoolTrimTo(void *pool, size_t keep);
+int cuMemPoolGetAttribute(void *pool, int attribute, void *value);
+int cuPointerGetAttribute(void *value, int attribute, uint64_t pointer);
 int cuCtxSetCurrent(void *context);
 int cuCtxGetCurrent(void **context);
 int cuCtxGetDevice(int *device);

@@ -67,6 +67,44 @@ static int graph_reserved(const void *real, int ordinal, uint64_t *ret_bytes) {
     return get ? get(ordinal, HCS_CU_GRAPH_MEMORY_RESERVED, ret_bytes) : HCS_CU_NOT_FOUND;
 }
 
+/* Both layers' pools are the driver's. */
+static int current_pool(const void *near, int ordinal, uint64_t *ret_pool) {
+    (void)near;
+    __typeof__(cuDeviceGetMemPool) *get = HCS_QUERY_DRIVER(cuDeviceGetMemPool);
+    void *pool = NULL;
+    int status = get ? get(&pool, ordinal) : HCS_CU_NOT_FOUND;
+    *ret_pool = (uintptr_t)pool;
+    return status;
+}
+static int pool_reserved(const void *near, uint64_t pool, uint64_t *ret_bytes) {
+    (void)near;
+    __typeof__(cuMemPoolGetAttribute) *get = HCS_QUERY_DRIVER(cuMemPoolGetAttribute);
+    return get ? get((void *)(uintptr_t)pool, HCS_CU_POOL_RESERVED, ret_bytes) : HCS_CU_NOT_FOUND;
+}
+static int trim_pool(const void *near, uint64_t pool) {
+    (void)near;
+    __typeof__(cuMemPoolTrimTo) *trim = HCS_QUERY_DRIVER(cuMemPoolTrimTo);
+    return trim ? trim((void *)(uintptr_t)pool, 0) : HCS_CU_NOT_FOUND;
+}
+static const struct hcs_pool_questions pool_questions = {HCS_CU_SUCCESS, current_pool, pool_reserved, trim_pool};
+
+/* The manual: "invalid value" for a pointer that no context with unified addressing has allocated. */
+static int knows_pointer(const void *real, uint64_t number) {
+    (void)real;
+    __typeof__(cuPointerGetAttribute) *get = HCS_QUERY_DRIVER(cuPointerGetAttribute);
+    unsigned type;
+    int status = get ? get(&type, HCS_CU_POINTER_MEMORY_TYPE, number) : HCS_CU_NOT_FOUND;
+    return status == HCS_CU_SUCCESS ? 1 : status == HCS_CU_INVALID_VALUE ? 0 : -1;
+}
+
+/* Libraries retain and release the primary context as they come and go: only the last release frees. */
+static int is_active(int device) {
+    __typeof__(cuDevicePrimaryCtxGetState) *get = HCS_QUERY_DRIVER(cuDevicePrimaryCtxGetState);
+    unsigned flags;
+    int active = 0;
+    return get && get(device, &flags, &active) == HCS_CU_SUCCESS && active;
+}
+
 static const struct hcs_layer cuda_runtime = {
     .vendor = HCS_VENDOR_NVIDIA,
     .success = HCS_CUDA_SUCCESS,
@@ -74,6 +112,8 @@ static const struct hcs_layer cuda_runtime = {
     .missing = HCS_CUDA_INITIALIZATION_ERROR,
     .current_device = runtime_device,
     .device_uuid = device_uuid,
+    .pools = &pool_questions,
+    .knows_pointer = knows_pointer,
 };
 
 static const struct hcs_layer cuda_driver = {
@@ -84,6 +124,8 @@ static const struct hcs_layer cuda_driver = {
     .current_device = driver_device,
     .device_uuid = device_uuid,
     .graph_reserved = graph_reserved,
+    .pools = &pool_questions,
+    .knows_pointer = knows_pointer,
 };
 
 static const struct hcs_layer nvml = {.vendor = HCS_VENDOR_NVIDIA, .missing = HCS_NVML_FUNCTION_NOT_FOUND};

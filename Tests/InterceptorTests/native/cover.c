@@ -354,6 +354,22 @@ static int streams_and_pools(void) {
     return 0;
 }
 
+/* The driver may give one number to a pointer, an array and a handle. */
+static int same_numbers(void) {
+    uint64_t p = 0, h = 0, *next = dlsym(dlopen("libcuda.so.1", RTLD_NOW), "fake_array_number");
+    void *a = NULL;
+    struct hcs_cu_allocation on_first = {1, 0, {HCS_CU_LOCATION_DEVICE, 0}, NULL, {0}};
+    EXPECT(cuMemAlloc_v2(&p, 100 * MIB) == 0 && next);
+    *next = p;
+    EXPECT(cuArrayCreate_v2(&a, (&(struct hcs_cu_array){8192, 8192, 1, 1})) == 0 && (uintptr_t)a == p && charged() == 164 * MIB);
+    EXPECT(cuMemFree_v2(p) == 0 && charged() == 64 * MIB && cuArrayDestroy(a) == 0 && charged() == 0);
+    EXPECT(cuMemCreate(&h, 100 * MIB, &on_first, 0) == 0);
+    *next = h;
+    EXPECT(cuArrayCreate_v2(&a, (&(struct hcs_cu_array){8192, 8192, 1, 1})) == 0 && (uintptr_t)a == h && charged() == 164 * MIB);
+    EXPECT(cuMemRelease(h) == 0 && charged() == 64 * MIB && cuArrayDestroy(a) == 0 && charged() == 0 && quiet());
+    return 0;
+}
+
 /* A graph's memory is what the driver holds for it, from the launch to the trim. */
 static int graphs(void) {
     void *node = NULL, *p = NULL;
@@ -418,6 +434,10 @@ static int doors(void) {
     EXPECT(((int (*)(uint64_t *, size_t, void *))f)(&p, MIB, NULL) == 0 && *per_thread_calls == before + 1 && charged() == MIB);
     EXPECT(cuMemFreeAsync_ptsz(p, NULL) == 0 && charged() == 0);
     EXPECT(door("cuMemAllocAsync", &f, 12000, 0, NULL) == 0 && f == (void *)cuMemAllocAsync);
+    /* where the driver has one function under both names, the caller gets what it asked for */
+    EXPECT(door("cuGraphUpload", &f, 12000, 0, NULL) == 0 && f == dlsym(handle, "cuGraphUpload"));
+    EXPECT(door("cuGraphUpload", &f, 12000, 2, NULL) == 0 && f == dlsym(handle, "cuGraphUpload_ptsz"));
+    EXPECT(dlsym(handle, "cuGraphUpload") != dlsym(handle, "cuGraphUpload_ptsz"));
     /* the door itself, by both revisions */
     EXPECT(door("cuGetProcAddress", &f, 12000, 0, NULL) == 0 && f == (void *)cuGetProcAddress_v2);
     EXPECT(door("cuGetProcAddress", &f, 11030, 0, NULL) == 0 && f == (void *)cuGetProcAddress);
@@ -507,7 +527,7 @@ static const struct scenario {
 } scenarios[] = {
     {"functions", functions}, {"pitches", pitches}, {"arrays", arrays}, {"virtual_memory", virtual_memory},
     {"many_handles", many_handles}, {"virtual_memory_elsewhere", virtual_memory_elsewhere},
-    {"streams_and_pools", streams_and_pools}, {"graphs", graphs}, {"doors", doors}, {"questions", questions},
+    {"streams_and_pools", streams_and_pools}, {"graphs", graphs}, {"same_numbers", same_numbers}, {"doors", doors}, {"questions", questions},
     {"tools", tools},
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * With -DOLD_CNRT: CNRT 4, which has cnrtGetMemInfo (MiB), not cnrtMemGetInfo, and numbers its errors otherwise.
+ * With -DOLD_CNRT: CNRT 4, which has cnrtGetMemInfo (MiB), not cnrtMemGetInfo, knows devices by handles, and numbers its
+ * errors otherwise.
  * Else: a runtime that goes through the driver's exported names. */
 #include "cnrt_abi.h"
 
@@ -19,23 +20,25 @@ void fake_cn_set_device(int ordinal);
 #define NO_MEMORY HCS_CNRT_NO_MEMORY
 #endif
 
+#ifdef OLD_CNRT
+/* A handle is no ordinal. */
+#define FIRST_HANDLE UINT64_C(0x7f1100)
+int cnrtGetDeviceHandle(uint64_t *device, int ordinal) {
+    *device = FIRST_HANDLE + (uint64_t)ordinal * 64;
+    return ordinal < TRUTH_DEVICES ? HCS_CNRT_SUCCESS : HCS_CNRT4_NO_DEVICE;
+}
+int cnrtSetCurrentDevice(uint64_t device) {
+    current_ordinal = (int)((device - FIRST_HANDLE) / 64);
+    return HCS_CNRT_SUCCESS;
+}
+int cnrtGetCurrentDevice(uint64_t *device) { return cnrtGetDeviceHandle(device, current_ordinal); }
+#else
 int cnrtSetDevice(int ordinal) {
-#ifdef OLD_CNRT
-    current_ordinal = ordinal;
-#else
     fake_cn_set_device(ordinal);
-#endif
     return HCS_CNRT_SUCCESS;
 }
-
-int cnrtGetDevice(int *ordinal) {
-#ifdef OLD_CNRT
-    *ordinal = current_ordinal;
-    return HCS_CNRT_SUCCESS;
-#else
-    return cnCtxGetDevice(ordinal);
+int cnrtGetDevice(int *ordinal) { return cnCtxGetDevice(ordinal); }
 #endif
-}
 
 #ifdef OLD_CNRT
 int cnrtMalloc(void **pointer, size_t bytes) {

@@ -154,8 +154,17 @@ static int make_array(void **array, uint64_t bytes) {
 static uint64_t elements(uint64_t width, uint64_t height, uint64_t depth) {
     return width * (height ? height : 1) * (depth ? depth : 1);
 }
+/* Where it is not 0: the next array's handle is this number, whatever else may have it. */
+uint64_t fake_array_number;
+static uint64_t array_behind_number, number_of_array;
 int cuArrayCreate_v2(void **array, const struct hcs_cu_array *d) {
-    return make_array(array, elements(d->width, d->height, 0) * d->channels);
+    int status = make_array(array, elements(d->width, d->height, 0) * d->channels);
+    if (status == HCS_CU_SUCCESS && fake_array_number) {
+        array_behind_number = (uintptr_t)*array;
+        *array = (void *)(uintptr_t)(number_of_array = fake_array_number);
+        fake_array_number = 0;
+    }
+    return status;
 }
 int cuArray3DCreate_v2(void **array, const struct hcs_cu_array3d *d) {
     if (d->flags & HCS_CU_ARRAY_SPARSE) {
@@ -170,7 +179,9 @@ int cuMipmappedArrayCreate(void **array, const struct hcs_cu_array3d *d, unsigne
         sum += elements(d->width >> i ? d->width >> i : 1, d->height >> i, d->depth >> i) * d->channels;
     return make_array(array, sum);
 }
-int cuArrayDestroy(void *array) { return release((uintptr_t)array); }
+int cuArrayDestroy(void *array) {
+    return release(number_of_array && (uintptr_t)array == number_of_array ? array_behind_number : (uintptr_t)array);
+}
 int cuMipmappedArrayDestroy(void *array) { return release((uintptr_t)array); }
 
 /* --- first revisions: 32 bits ---------------------------------------------------------------------------------------------- */
@@ -262,6 +273,10 @@ int cuGraphLaunch(void *executable, void *stream) {
     }
     return HCS_CU_SUCCESS;
 }
+/* Two names of one function. */
+static int graph_upload(void *executable, void *stream) { return executable || stream ? HCS_CU_INVALID_VALUE : HCS_CU_SUCCESS; }
+int cuGraphUpload(void *executable, void *stream) __attribute__((alias("graph_upload")));
+int cuGraphUpload_ptsz(void *executable, void *stream) __attribute__((alias("graph_upload")));
 int cuDeviceGetGraphMemAttribute(int device, int attribute, void *value) {
     uint64_t now = device == 0 && attribute == HCS_CU_GRAPH_MEMORY_RESERVED ? graph_reserved : 0;
     memcpy(value, &now, sizeof now);
@@ -299,7 +314,8 @@ int cuGetProcAddress_v2(const char *symbol, void **function, int version, uint64
         {"cuMemFree", 3020, 0, (void *)cuMemFree_v2},            {"cuMemAllocAsync", 11020, 2, (void *)cuMemAllocAsync_ptsz},
         {"cuMemAllocAsync", 11020, 0, (void *)cuMemAllocAsync},  {"cuMemGetInfo", 3020, 0, (void *)cuMemGetInfo_v2},
         {"cuGetProcAddress", 12000, 0, (void *)cuGetProcAddress_v2}, {"cuGetProcAddress", 11030, 0, (void *)cuGetProcAddress},
-        {"cuInit", 0, 0, (void *)cuInit},
+        {"cuInit", 0, 0, (void *)cuInit},                        {"cuGraphUpload", 11010, 0, (void *)graph_upload},
+        {"cuGraphUpload", 11010, 2, (void *)graph_upload},
     };
     for (size_t i = 0; symbol && i < sizeof table / sizeof *table; i++)
         if (strcmp(table[i].name, symbol) == 0 && version >= table[i].since && (flags & 2) == table[i].flags) {

@@ -247,6 +247,7 @@ static int old_cnrt_has_its_own_code(void) {
     char libraries[2300];
     snprintf(libraries, sizeof libraries, "%s/fake/cnrt4:%s/fake", directory, directory);
     EXPECT(run("client_cnrt4 over_quota cnrt", QUOTA("1Gi"), JOB, variable("LD_LIBRARY_PATH", libraries), NULL) == 0);
+    EXPECT(run("client_cnrt4 ordinals cnrt", QUOTA("0=2Gi,1=1Gi"), JOB, variable("LD_LIBRARY_PATH", libraries), NULL) == 0);
     EXPECT(run("client_cnrt4 denied cnrt", QUOTA("1GB"), variable("LD_LIBRARY_PATH", libraries), NULL) == 0);
     return 0;
 }
@@ -629,6 +630,7 @@ static int every_operation_is_counted_once(void) {
 static int daemons_are_held_to_the_rest(void) { return in_own_segment("client daemonises"); }
 static int another_user_keeps_its_charge(void) { return in_own_segment("client changes_user"); }
 static int pid_namespaces_do_not_mislead(void) { return in_own_segment("client own_pid_namespace"); }
+static int foreign_proc_misleads_nobody(void) { return in_own_segment("client foreign_proc"); }
 static int vfork_leaves_everything(void) { return in_own_segment("client vforks"); }
 static int sanitized(const char *program) {
     char path[1100];
@@ -648,6 +650,7 @@ static int dlvsym_door(void) { return in_own_segment("client dlvsym_door"); }
 static int unhooked_names_are_forwarded(void) { return in_own_segment("client unhooked_names"); }
 static int no_library_no_name(void) { return in_own_segment("client_unlinked finds_nothing"); }
 static int local_handle(void) { return in_own_segment("client_unlinked local_handle"); }
+static int closed_libraries_stay(void) { return in_own_segment("client_unlinked reopened"); }
 static int local_plugin(void) { return in_own_segment("client_unlinked local_plugin"); }
 static int local_pointer(void) { return in_own_segment("client_unlinked local_pointer"); }
 
@@ -663,8 +666,32 @@ static int virtual_memory_lives_by_handles_and_mappings(void) {
 }
 static int streams_and_pools(void) { return in_own_segment("cover streams_and_pools"); }
 static int graphs_are_booked_at_launch(void) { return in_own_segment("cover graphs"); }
+static int numbers_are_of_a_class(void) { return in_own_segment("cover same_numbers"); }
 static int doors_hand_out_hooks(void) { return in_own_segment("cover doors"); }
 static int questions_are_answered_with_the_quota(void) { return in_own_segment("cover questions"); }
+/* Over the simulated drivers; `directory` (may be empty) is searched before theirs. */
+static int over_simulated_drivers(const char *scenario, const char *first) {
+    char command[256], state[1300], libraries[3600];
+    snprintf(command, sizeof command, "over_simulated %s", scenario);
+    snprintf(state, sizeof state, "%s/state", scratch);
+    snprintf(libraries, sizeof libraries, "%s/simulated/%s:%s/simulated", directory, first, directory);
+    unlink(state);
+    return run(command, JOB, QUOTA("1Gi"), variable("HCS_SIM_STATE", state), variable("LD_LIBRARY_PATH", libraries), NULL);
+}
+static int pools_keep_what_they_are_charged(void) {
+    EXPECT(over_simulated_drivers("pools", "") == 0);
+    return over_simulated_drivers("pools_of_two", "");
+}
+static int pools_in_any_order(void) {
+    EXPECT(over_simulated_drivers("any_order", "") == 0);
+    return over_simulated_drivers("threads", "");
+}
+static int resets_give_back(void) {
+    EXPECT(over_simulated_drivers("resets", "") == 0);
+    return over_simulated_drivers("resets_of_hip", "");
+}
+static int devices_by_handle(void) { return over_simulated_drivers("cnrt4", "cnrt4"); }
+
 static int tools_agree(void) { return in_own_segment("cover tools"); }
 
 /* --- lists ---------------------------------------------------------------------------------------------------------------- */
@@ -794,6 +821,12 @@ static int quota_parser_survives_noise(void) {
     return system(command);
 }
 
+static int repairs_wait_for_each_other(void) {
+    char command[64 + sizeof scratch];
+    snprintf(command, sizeof command, "settle_test %s", scratch);
+    return run(command, "LD_PRELOAD=", NULL);
+}
+static int names_after_fork(void) { return run("names_test", "LD_PRELOAD=", NULL); }
 static int ledger_agrees_with_a_model(void) { return run("ledger_test 40", "LD_PRELOAD=", NULL); }
 
 static const struct test {
@@ -829,10 +862,12 @@ static const struct test {
     {"a forked child owns nothing of its parent", forked_child_owns_nothing},
     {"a bare clone owns nothing of its parent", cloned_child_owns_nothing},
     {"fork among allocating threads does not hang", fork_among_threads_does_not_hang},
+    {"a child of fork has the names that its parent was about to list", names_after_fork},
     {"exec starts with nothing charged", exec_starts_anew},
     {"a daemon is held to what is left", daemons_are_held_to_the_rest},
     {"a process that becomes another user keeps its charge", another_user_keeps_its_charge},
     {"pid namespaces do not mislead", pid_namespaces_do_not_mislead},
+    {"in a pid namespace that has the old /proc who lost its lock lives", foreign_proc_misleads_nobody},
     {"vfork leaves slot and ledger as they are", vfork_leaves_everything},
     {"a program with gcc's static ASan starts and is held", static_asan_starts},
     {"a program with gcc's static TSan starts and is held", static_tsan_starts},
@@ -845,6 +880,7 @@ static const struct test {
     {"questions about host memory are not narrowed", host_memory_is_not_narrowed},
     {"a quota above physical memory is not shown", quota_above_physical_is_not_shown},
     {"without memory for the ledger requests are denied and undone", ledger_cannot_grow},
+    {"the ledger's repair is alone, and reads the counter between its sums", repairs_wait_for_each_other},
     {"the ledger agrees with a model (ASan, UBSan)", ledger_agrees_with_a_model},
     {"100000 allocations in any order end at zero", ledger_matches_the_driver},
     {"every function of every list is hooked, or waived with a reason", lists_are_covered},
@@ -853,7 +889,12 @@ static const struct test {
     {"arrays are rounded, levels add up, sparse ones are free", arrays_are_rounded},
     {"virtual memory lives by handles and mappings", virtual_memory_lives_by_handles_and_mappings},
     {"a stream's and a pool's device pays", streams_and_pools},
+    {"what a pool keeps stays charged, and is let go before a request is denied", pools_keep_what_they_are_charged},
+    {"with pools in any order the driver is never over the quota", pools_in_any_order},
+    {"a context that goes gives its memory back, and no other's", resets_give_back},
+    {"CNRT 4 finds its device by handle", devices_by_handle},
     {"a graph's memory is booked at launch", graphs_are_booked_at_launch},
+    {"a pointer, an array and a handle of one number are three things", numbers_are_of_a_class},
     {"look-up functions hand out hooks, by pointer", doors_hand_out_hooks},
     {"every question for memory is answered with the quota", questions_are_answered_with_the_quota},
     {"nvidia-smi and its kin agree", tools_agree},
@@ -862,6 +903,7 @@ static const struct test {
     {"names that are not hooked are forwarded", unhooked_names_are_forwarded},
     {"without a vendor library the name is not found", no_library_no_name},
     {"dlopen RTLD_LOCAL and dlsym", local_handle},
+    {"a library that is closed and opened again", closed_libraries_stay},
     {"a dependency of an RTLD_LOCAL plugin", local_plugin},
     {"a pointer handed out by an RTLD_LOCAL plugin", local_pointer},
     {"a wrapper library above or below, by RTLD_NEXT or by handle", wrapper_library_in_the_chain},

@@ -165,6 +165,40 @@ static void *churn_body(void *argument) {
 /* churn THREADS WORKER */
 static int churn(void) { return run_threads((int)number(0), churn_body); }
 
+/* blink WORKER: a block of always the same size comes and goes, with gaps about as long as a look at the ledger takes. Every
+ * number is seen twice: whoever compares two looks and takes equal for untouched is wrong here. */
+static int blink(void) {
+    unsigned state = (unsigned)getpid();
+    uint64_t held, p, last = now_ns();
+    EXPECT(cuMemAlloc_v2(&held, 64 * KIB) == 0);
+    while (!__atomic_load_n(&world->stop, __ATOMIC_ACQUIRE)) {
+        if (__atomic_load_n(&world->pause, __ATOMIC_ACQUIRE)) {
+            hold_still();
+            last = now_ns();
+        }
+        EXPECT(cuMemAlloc_v2(&p, 64 * KIB) == 0 && cuMemFree_v2(p) == 0);
+        for (unsigned until = (unsigned)rand_r(&state) % 3000, i = 0; i < until; i++)
+            __asm__ volatile("");
+        last = step(last, 1);
+    }
+    EXPECT(cuMemFree_v2(held) == 0);
+    return 0;
+}
+
+/* demand WORKER: asks for more than there is, all the time: it looks for the dead and settles the ledger. */
+static int demand(void) {
+    uint64_t p, last = now_ns();
+    while (!__atomic_load_n(&world->stop, __ATOMIC_ACQUIRE)) {
+        if (__atomic_load_n(&world->pause, __ATOMIC_ACQUIRE)) {
+            hold_still();
+            last = now_ns();
+        }
+        EXPECT(cuMemAlloc_v2(&p, 1024 * MIB) != 0);
+        last = step(last, 1);
+    }
+    return 0;
+}
+
 /* --- small ones ---------------------------------------------------------------------------------------------------------- */
 
 /* ask KIB: 0 when granted on device 0 (and freed again), 3 when denied. */
@@ -380,7 +414,8 @@ static const struct scenario {
     int (*run)(void);
     int worker; /* index of the argument that says which worker this is; -1 = none */
 } scenarios[] = {
-    {"race", race, 2}, {"churn", churn, 1}, {"ask", ask, -1}, {"pair", pair, -1}, {"storm", storm, 0}, {"leaf", leaf, 0},
+    {"race", race, 2}, {"churn", churn, 1}, {"blink", blink, 0}, {"demand", demand, 0},
+    {"ask", ask, -1}, {"pair", pair, -1}, {"storm", storm, 0}, {"leaf", leaf, 0},
 };
 
 int main(int argc, char **argv) {

@@ -252,6 +252,22 @@ API hipMemcpy(void *to, const void *from, size_t bytes, int kind) {
     return kind < hipMemcpyHostToHost || kind > hipMemcpyDeviceToDevice ? hip_note(hipErrorInvalidValue) : result;
 }
 
+API hipPeekAtLastError(void) {
+    return last;
+}
+
+/* hipPointer_attribute 2: what kind of memory it is, 2 = a device's. */
+API hipPointerGetAttribute(void *value, int attribute, void *pointer) {
+    struct hcs_sim_block block;
+    hipError_t result = hip_ready();
+    if (result == hipSuccess &&
+        (value == NULL || attribute != 2 || !hcs_sim_block_of(HCS_SIM_POINTERS | HCS_SIM_SHARED, pointer, &block)))
+        result = hipErrorInvalidValue;
+    if (result == hipSuccess)
+        *(unsigned *)value = 2;
+    return hip_note(result);
+}
+
 API hipGetLastError(void) {
     hipError_t result = last;
     last = hipSuccess;

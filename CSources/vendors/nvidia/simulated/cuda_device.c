@@ -6,14 +6,20 @@
 #include "cuda_private.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define CONTEXTS 16 /* depth of a thread's context stack */
 
+/* Memory by address goes with its context; pools and physical memory belong to none. */
+#define OF_CONTEXT (HCS_SIM_LINEAR | HCS_SIM_MANAGED | HCS_SIM_LOW | HCS_SIM_ARRAY | HCS_SIM_MIPMAP)
+
 struct context {
     int ordinal;
+    unsigned references; /* of a primary one */
+    bool created;
 };
-static struct context contexts[HCS_SIM_DEVICES];
+static struct context contexts[HCS_SIM_DEVICES]; /* the primary ones */
 static _Thread_local CUcontext stack[CONTEXTS];
 static _Thread_local int depth;
 static int initialised;
@@ -60,6 +66,7 @@ CUresult cuda_in_context(void) {
         return result;
     if (depth == 0 || stack[depth - 1] == NULL)
         return CUDA_ERROR_INVALID_CONTEXT;
+    hcs_sim_own(stack[depth - 1]);
     return cuda_translate(hcs_sim_runtime_select(stack[depth - 1]->ordinal));
 }
 
@@ -193,7 +200,7 @@ API cuDeviceGetPCIBusId(char *text, int length, CUdevice device) {
     return n < length ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 
-/* Contexts: one per device, which primary and created ones share. */
+/* Contexts */
 
 API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
     struct hcs_sim_view view;
@@ -203,22 +210,48 @@ API cuDevicePrimaryCtxRetain(CUcontext *context, CUdevice device) {
     if (hcs_sim_has_fault(view.device, HCS_SIM_FAULT_LOST))
         return CUDA_ERROR_DEVICE_UNAVAILABLE;
     contexts[device].ordinal = device;
+    __atomic_add_fetch(&contexts[device].references, 1, __ATOMIC_ACQ_REL);
     *context = &contexts[device];
     return CUDA_SUCCESS;
 }
 
 API cuDevicePrimaryCtxRelease_v2(CUdevice device) {
     struct hcs_sim_view view;
-    return cuda_device_at(device, "", &view);
+    CUresult result = cuda_device_at(device, "", &view);
+    if (result != CUDA_SUCCESS)
+        return result;
+    if (__atomic_load_n(&contexts[device].references, __ATOMIC_ACQUIRE) == 0)
+        return CUDA_ERROR_INVALID_CONTEXT;
+    if (__atomic_sub_fetch(&contexts[device].references, 1, __ATOMIC_ACQ_REL) == 0)
+        hcs_sim_release_owned(&contexts[device], OF_CONTEXT);
+    return CUDA_SUCCESS;
 }
 
-/* Frees what the process has on the device by address; pools and physical memory belong to no context. */
+API cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *active) {
+    struct hcs_sim_view view;
+    CUresult result = cuda_device_at(device, active, &view);
+    if (result != CUDA_SUCCESS)
+        return result;
+    if (flags != NULL)
+        *flags = 0;
+    *active = __atomic_load_n(&contexts[device].references, __ATOMIC_ACQUIRE) != 0;
+    return CUDA_SUCCESS;
+}
+
+/* Whoever has retained the context keeps it, without its memory. */
 API cuDevicePrimaryCtxReset_v2(CUdevice device) {
     struct hcs_sim_view view;
     CUresult result = cuda_device_at(device, "", &view);
     if (result == CUDA_SUCCESS)
-        hcs_sim_release_all(device, HCS_SIM_LINEAR | HCS_SIM_MANAGED | HCS_SIM_LOW | HCS_SIM_ARRAY | HCS_SIM_MIPMAP);
+        hcs_sim_release_owned(&contexts[device], OF_CONTEXT);
     return result;
+}
+
+API cuDevicePrimaryCtxRelease(CUdevice device) {
+    return cuDevicePrimaryCtxRelease_v2(device);
+}
+API cuDevicePrimaryCtxReset(CUdevice device) {
+    return cuDevicePrimaryCtxReset_v2(device);
 }
 
 API cuCtxSetCurrent(CUcontext context) {
@@ -262,20 +295,39 @@ API cuCtxPopCurrent_v2(CUcontext *context) {
 }
 
 API cuCtxCreate_v2(CUcontext *context, unsigned flags, CUdevice device) {
+    struct hcs_sim_view view;
     (void)flags;
-    CUresult result = cuDevicePrimaryCtxRetain(context, device);
-    return result == CUDA_SUCCESS ? cuCtxPushCurrent_v2(*context) : result;
+    CUresult result = cuda_device_at(device, context, &view);
+    if (result != CUDA_SUCCESS)
+        return result;
+    if (hcs_sim_has_fault(view.device, HCS_SIM_FAULT_LOST))
+        return CUDA_ERROR_DEVICE_UNAVAILABLE;
+    CUcontext made = malloc(sizeof *made);
+    if (made == NULL)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    *made = (struct context){.ordinal = device, .created = true};
+    result = cuCtxPushCurrent_v2(made);
+    if (result == CUDA_SUCCESS)
+        *context = made;
+    else
+        free(made);
+    return result;
 }
 
+/* The structure stays: another thread may have it on its stack. */
 API cuCtxDestroy_v2(CUcontext context) {
     CUresult result = cuda_ready();
     if (result != CUDA_SUCCESS)
         return result;
-    if (context == NULL)
+    if (context == NULL || !__atomic_exchange_n(&context->created, false, __ATOMIC_ACQ_REL))
         return CUDA_ERROR_INVALID_CONTEXT;
     if (depth > 0 && stack[depth - 1] == context)
         depth--;
+    hcs_sim_release_owned(context, OF_CONTEXT);
     return CUDA_SUCCESS;
+}
+API cuCtxDestroy(CUcontext context) {
+    return cuCtxDestroy_v2(context);
 }
 
 API cuCtxGetDevice(CUdevice *device) {

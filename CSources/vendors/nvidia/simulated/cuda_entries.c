@@ -20,9 +20,13 @@
     X(cuDeviceGetPCIBusId, 4010, cuDeviceGetPCIBusId)                                                                  \
     X(cuDevicePrimaryCtxRetain, 7000, cuDevicePrimaryCtxRetain)                                                        \
     X(cuDevicePrimaryCtxRelease, 11000, cuDevicePrimaryCtxRelease_v2)                                                  \
+    X(cuDevicePrimaryCtxRelease, 7000, cuDevicePrimaryCtxRelease)                                                      \
+    X(cuDevicePrimaryCtxGetState, 7000, cuDevicePrimaryCtxGetState)                                                    \
     X(cuDevicePrimaryCtxReset, 11000, cuDevicePrimaryCtxReset_v2)                                                      \
+    X(cuDevicePrimaryCtxReset, 7000, cuDevicePrimaryCtxReset)                                                          \
     X(cuCtxCreate, 3020, cuCtxCreate_v2)                                                                               \
     X(cuCtxDestroy, 4000, cuCtxDestroy_v2)                                                                             \
+    X(cuCtxDestroy, 2000, cuCtxDestroy)                                                                                \
     X(cuCtxSetCurrent, 4000, cuCtxSetCurrent)                                                                          \
     X(cuCtxGetCurrent, 4000, cuCtxGetCurrent)                                                                          \
     X(cuCtxPushCurrent, 4000, cuCtxPushCurrent_v2)                                                                     \
