@@ -98,7 +98,7 @@ extension SegmentFile {
         hcs_cas_u64(counter, counted, sum)
     }
 
-    /// Sum of the live slots' operation counts (with their generations); nil while one is within an operation.
+    /// Sum of the slots' operation counts (with their generations); nil while one is within an operation.
     private func operationsWhenQuiet() -> UInt64? {
         var count: UInt64 = 0
         for index in 0..<HCS_SEGMENT_SLOTS {
