@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor stress-interceptor model-check check tidy lint fmt demo bench bench-interceptor clean
+.PHONY: help deps build test test-interceptor test-interceptor-homes test-gpu stress-interceptor model-check check tidy lint fmt demo bench bench-interceptor clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
@@ -55,6 +55,12 @@ test-interceptor: deps ## the preload library alone: native tests, simulated dri
 	@$(MAKE) -C Tests/InterceptorTests/native OUT=$(CURDIR)/.build/native-tests test
 	@$(MAKE) -C CSources/simulation/tests OUT=$(CURDIR)/.build/simulation-tests test
 	@$(MAKE) -C Tests/InterceptorTests/stress OUT=$(CURDIR)/.build/stress small
+
+test-interceptor-homes: deps ## the preload library in an old Debian, under sanitizers, with real clients (fetches 600 MB)
+	@Tests/InterceptorTests/homes/run.sh '$(CURDIR)/.build/homes'
+
+test-gpu: deps ## the preload library on a real NVIDIA GPU: driver, nvidia-smi, PyTorch
+	@Tests/InterceptorTests/gpu/run.sh '$(CURDIR)/.build/gpu'
 
 stress-interceptor: deps ## the storms at full size: races, kills, new processes
 	@$(MAKE) -C Tests/InterceptorTests/stress OUT=$(CURDIR)/.build/stress test

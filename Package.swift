@@ -92,7 +92,7 @@ var targets: [Target] = [
         ]
     ),
     tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem"]),
-    tests("InterceptorTests", ["NativeArtifacts"], exclude: ["model", "native", "stress"]),
+    tests("InterceptorTests", ["NativeArtifacts"], exclude: ["gpu", "homes", "model", "native", "stress"]),
     tests("TidyTests", []),
 ]
 
