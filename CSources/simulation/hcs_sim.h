@@ -14,8 +14,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "hcs_sim_figures.h"
+
 #define HCS_SIM_MAGIC 0x314D49535F534348ull /* "HCS_SIM1", little endian */
-#define HCS_SIM_VERSION 1u
+#define HCS_SIM_VERSION 2u
 #define HCS_SIM_DEVICES 64u
 #define HCS_SIM_PROCESSES 1024u
 #define HCS_SIM_ENV "HCS_SIM_STATE"
@@ -102,6 +104,7 @@ struct hcs_sim_host {
     uint8_t reserved[400];       /* 112 */
     struct hcs_sim_device devices[HCS_SIM_DEVICES];        /* 512 */
     struct hcs_sim_process processes[HCS_SIM_PROCESSES];   /* 33280 */
+    struct hcs_sim_telemetry telemetry[HCS_SIM_DEVICES];   /* by position in devices */
 };
 
 _Static_assert(sizeof(struct hcs_sim_mig) == 40, "simulated MIG instance size");
@@ -119,6 +122,17 @@ HCS_SIM_INLINE struct hcs_sim_process *hcs_sim_process_at(struct hcs_sim_host *h
 HCS_SIM_INLINE struct hcs_sim_usage *hcs_sim_usage_at(struct hcs_sim_process *p, uint32_t device) { return &p->usage[device]; }
 HCS_SIM_INLINE uint64_t hcs_sim_load(const uint64_t *p) { return __atomic_load_n(p, __ATOMIC_ACQUIRE); }
 HCS_SIM_INLINE void hcs_sim_store(uint64_t *p, uint64_t v) { __atomic_store_n(p, v, __ATOMIC_RELEASE); }
+HCS_SIM_INLINE struct hcs_sim_telemetry *hcs_sim_telemetry_at(struct hcs_sim_host *h, uint32_t i) { return &h->telemetry[i]; }
+/* Of the device at that position; HCS_SIM_UNSET = not supported. */
+HCS_SIM_INLINE uint64_t hcs_sim_figure(const struct hcs_sim_host *h, uint32_t position, enum hcs_sim_figure figure) {
+    return hcs_sim_load(&h->telemetry[position].figures[figure]);
+}
+HCS_SIM_INLINE void hcs_sim_set_figure(struct hcs_sim_host *h, uint32_t position, uint32_t figure, uint64_t value) {
+    hcs_sim_store(&h->telemetry[position].figures[figure], value);
+}
+HCS_SIM_INLINE struct hcs_sim_link *hcs_sim_link_at(struct hcs_sim_host *h, uint32_t position, uint32_t lane) {
+    return &h->telemetry[position].links[lane];
+}
 HCS_SIM_INLINE uint64_t hcs_sim_library_faults(const struct hcs_sim_host *h, uint32_t vendor) {
     return hcs_sim_load(&h->library_faults[vendor & 7]);
 }

@@ -74,6 +74,7 @@ HCS_SIM_INLINE int hcs_sim_make_device(struct hcs_sim_host *host, uint32_t vendo
     device->memory = memory;
     device->granularity = granularity;
     device->temperature_c = 40;
+    hcs_sim_telemetry_init(&host->telemetry[position]);
     __atomic_store_n(&host->device_count, position + 1, __ATOMIC_RELEASE);
     return (int)position;
 }

@@ -14,10 +14,12 @@ package struct DeviceInventory: Hashable, Sendable {
     /// Arithmetic cores and their highest clock, from which a peak is estimated for a card no catalogue knows.
     package var cores: UInt32?
     package var maximumClockMHz: UInt32?
+    package var details: DeviceDetails
 
     package init(
         id: DeviceID, name: String, index: UInt32, memory: ByteCount, pci: PCIAddress? = nil, numaNode: Int? = nil,
-        driverVersion: String? = nil, cores: UInt32? = nil, maximumClockMHz: UInt32? = nil
+        driverVersion: String? = nil, cores: UInt32? = nil, maximumClockMHz: UInt32? = nil,
+        details: DeviceDetails = DeviceDetails()
     ) {
         self.id = id
         self.name = name
@@ -28,6 +30,7 @@ package struct DeviceInventory: Hashable, Sendable {
         self.driverVersion = driverVersion
         self.cores = cores
         self.maximumClockMHz = maximumClockMHz
+        self.details = details
     }
 }
 
@@ -38,6 +41,7 @@ extension DeviceInventory {
             ("memory", JSONValue(memory.bytes)), ("pci", pci.map { .string($0.description) }),
             ("numaNode", numaNode.map { JSONValue($0) }), ("driver", driverVersion.map { .string($0) }),
             ("cores", cores.map { JSONValue($0) }), ("maximumClockMHz", maximumClockMHz.map { JSONValue($0) }),
+            ("details", details == DeviceDetails() ? nil : details.json),
         ])
     }
 
@@ -53,6 +57,7 @@ extension DeviceInventory {
             pci: json["pci"]?.string.flatMap { PCIAddress($0) },
             numaNode: json["numaNode"]?.integer(Int.self).flatMap { (0..<1024).contains($0) ? $0 : nil },
             driverVersion: json["driver"]?.string.flatMap { PrintableText.clean($0) },
-            cores: json["cores"]?.integer(), maximumClockMHz: json["maximumClockMHz"]?.integer())
+            cores: json["cores"]?.integer(), maximumClockMHz: json["maximumClockMHz"]?.integer(),
+            details: json["details"].map { DeviceDetails(json: $0) } ?? DeviceDetails())
     }
 }

@@ -158,7 +158,7 @@ extension DeviceManager {
         return Device(
             id: found.id, vendor: source.vendor, model: found.name, index: found.index, memory: found.memory,
             pci: found.pci, numaNode: numa, fingerprint: catalog.fingerprint(of: found, vendor: source.vendor),
-            driverVersion: found.driverVersion, simulated: source.isSimulated)
+            driverVersion: found.driverVersion, details: found.details, simulated: source.isSimulated)
     }
 
     private func judge(_ samples: [RawSample], of source: Int, into sweep: inout DeviceSweep) {

@@ -55,6 +55,12 @@ extension JSONValue {
         return value
     }
 
+    /// The fields of an object, in the order of their names.
+    package var fields: [(key: String, value: JSONValue)] {
+        guard case .object(let fields) = self else { return [] }
+        return fields.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+    }
+
     package var double: Double? {
         switch self {
         case .unsigned(let value): Double(value)

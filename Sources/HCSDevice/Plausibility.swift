@@ -4,20 +4,15 @@ package import HCSModel
 /// last year's units; a wrong figure in a health score does more harm than a missing one. Judged by the agent, since a
 /// worker whose memory a vendor library has spoilt cannot judge itself.
 package enum Plausibility {
-    package static let temperatureCelsius = -50.0...150.0
-    package static let powerWatts = 0.0...5000.0
-    package static let utilizationPercent = 0.0...100.0
     /// Bytes a device can have: from 1 MiB to 4 TiB (the largest card today has 288 GiB).
     package static let deviceMemory = UInt64(1) << 20...UInt64(1) << 42
 
     /// The sample without what cannot be true, and how many values that were.
     package static func judge(_ raw: RawSample, memory: ByteCount) -> (sample: DeviceSample, dropped: Int) {
         var dropped = 0
-        func within(_ value: Double?, _ range: ClosedRange<Double>) -> Double? {
-            guard let value else { return nil }
-            if range.contains(value) { return value }
-            dropped += 1
-            return nil
+        var signals = SignalReadings()
+        for (key, value) in raw.signals.values {
+            if key.signal.traits.plausible.contains(value) { signals[key] = value } else { dropped += 1 }
         }
         // A driver may count its own reserve as used, or round up: a tenth more than all is still believed.
         let ceiling = memory.adding(ByteCount(memory.bytes / 10))
@@ -29,9 +24,7 @@ package enum Plausibility {
         let processes = raw.processes.filter { $0.memory <= ceiling }
         dropped += raw.processes.count - processes.count
         let sample = DeviceSample(
-            memoryUsed: used, temperatureCelsius: within(raw.temperatureCelsius, temperatureCelsius),
-            powerWatts: within(raw.powerWatts, powerWatts),
-            utilizationPercent: within(raw.utilizationPercent, utilizationPercent), vendorHealth: raw.health,
+            memoryUsed: used, vendorHealth: raw.health, faultCodes: raw.faultCodes, signals: signals,
             processes: processes)
         return (sample, dropped)
     }

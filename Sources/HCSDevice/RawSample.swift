@@ -4,23 +4,21 @@ package import HCSModel
 package struct RawSample: Hashable, Sendable {
     package var id: DeviceID
     package var memoryUsed: UInt64?
-    package var temperatureCelsius: Double?
-    package var powerWatts: Double?
-    package var utilizationPercent: Double?
     package var health: DeviceSample.VendorHealth?
+    package var faultCodes: [UInt64]
+    /// In the units of `Signal.Traits`.
+    package var signals: SignalReadings
     package var processes: [DeviceSample.ProcessMemory]
 
     package init(
-        id: DeviceID, memoryUsed: UInt64? = nil, temperatureCelsius: Double? = nil, powerWatts: Double? = nil,
-        utilizationPercent: Double? = nil, health: DeviceSample.VendorHealth? = nil,
-        processes: [DeviceSample.ProcessMemory] = []
+        id: DeviceID, memoryUsed: UInt64? = nil, health: DeviceSample.VendorHealth? = nil, faultCodes: [UInt64] = [],
+        signals: SignalReadings = SignalReadings(), processes: [DeviceSample.ProcessMemory] = []
     ) {
         self.id = id
         self.memoryUsed = memoryUsed
-        self.temperatureCelsius = temperatureCelsius
-        self.powerWatts = powerWatts
-        self.utilizationPercent = utilizationPercent
         self.health = health
+        self.faultCodes = faultCodes
+        self.signals = signals
         self.processes = processes
     }
 
@@ -31,10 +29,12 @@ package struct RawSample: Hashable, Sendable {
 extension RawSample {
     package var json: JSONValue {
         let kept = processes.sorted { $0.memory > $1.memory }.prefix(WorkerProtocol.maximumProcesses)
+        let figures = signals.sorted.filter(\.value.isFinite).prefix(SignalReadings.limit)
         return JSONValue(fields: [
             ("id", .string(id.uuid)), ("memoryUsed", memoryUsed.map { JSONValue($0) }),
-            ("temperature", temperatureCelsius.map { .number($0) }), ("power", powerWatts.map { .number($0) }),
-            ("utilization", utilizationPercent.map { .number($0) }), ("health", health.map { .string($0.rawValue) }),
+            ("health", health.map { .string($0.rawValue) }),
+            ("codes", .array(faultCodes.prefix(WorkerProtocol.maximumFaultCodes).map { JSONValue($0) })),
+            ("signals", JSONValue(fields: figures.map { ($0.key.description, .number($0.value)) })),
             ("processes", .array(kept.map { .array([JSONValue($0.pid), JSONValue($0.memory.bytes)]) })),
         ])
     }
@@ -48,10 +48,15 @@ extension RawSample {
                 else { return nil }
                 return DeviceSample.ProcessMemory(pid: pid, memory: ByteCount(memory))
             }
+        var signals = SignalReadings()
+        for (name, value) in json["signals"]?.fields.prefix(SignalReadings.limit) ?? [] {
+            if let key = SignalKey(name), let value = value.double { signals[key] = value }
+        }
         self.init(
             id: DeviceID(uuid), memoryUsed: json["memoryUsed"]?.integer(),
-            temperatureCelsius: json["temperature"]?.double, powerWatts: json["power"]?.double,
-            utilizationPercent: json["utilization"]?.double,
-            health: json["health"]?.string.flatMap { DeviceSample.VendorHealth(rawValue: $0) }, processes: processes)
+            health: json["health"]?.string.flatMap { DeviceSample.VendorHealth(rawValue: $0) },
+            faultCodes: (json["codes"]?.array ?? []).prefix(WorkerProtocol.maximumFaultCodes).compactMap {
+                $0.integer(UInt64.self)
+            }, signals: signals, processes: processes)
     }
 }

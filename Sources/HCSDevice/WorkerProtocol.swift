@@ -14,14 +14,16 @@ package enum WorkerProtocol {
         case quit
     }
 
-    /// The longest reply line. 64 devices with 256 processes each stay below it.
-    package static let maximumReply = 1 << 20
+    /// The longest reply line. 64 devices with all their figures and 256 processes each stay below it.
+    package static let maximumReply = 1 << 21
     /// The longest request line.
     package static let maximumRequest = 64
     /// No host has more devices of one vendor (segment and simulated host have 64 entries).
     package static let maximumDevices = 64
     /// The largest users of each device are named; a device has rarely more than a dozen.
     package static let maximumProcesses = 256
+    /// Error codes of one device's health call; a sick one has a handful.
+    package static let maximumFaultCodes = 64
     /// The worker's end of the socket.
     package static let descriptor: Int32 = 3
 

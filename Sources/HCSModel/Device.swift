@@ -87,11 +87,13 @@ package struct Device: Hashable, Sendable, Codable {
     package var numaNode: Int?
     package var fingerprint: Fingerprint
     package var driverVersion: String?
+    package var details: DeviceDetails
     package var simulated: Bool
 
     package init(
         id: DeviceID, vendor: Vendor, model: String, index: UInt32, memory: ByteCount, pci: PCIAddress? = nil,
-        numaNode: Int? = nil, fingerprint: Fingerprint = .unknown, driverVersion: String? = nil, simulated: Bool
+        numaNode: Int? = nil, fingerprint: Fingerprint = .unknown, driverVersion: String? = nil,
+        details: DeviceDetails = DeviceDetails(), simulated: Bool
     ) {
         self.id = id
         self.vendor = vendor
@@ -102,6 +104,23 @@ package struct Device: Hashable, Sendable, Codable {
         self.numaNode = numaNode
         self.fingerprint = fingerprint
         self.driverVersion = driverVersion
+        self.details = details
         self.simulated = simulated
+    }
+
+    /// A report of an agent without details is a device without details.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        id = try container.decode(DeviceID.self, forKey: .id)
+        vendor = try container.decode(Vendor.self, forKey: .vendor)
+        model = try container.decode(String.self, forKey: .model)
+        index = try container.decode(UInt32.self, forKey: .index)
+        memory = try container.decode(ByteCount.self, forKey: .memory)
+        pci = try container.decodeIfPresent(PCIAddress.self, forKey: .pci)
+        numaNode = try container.decodeIfPresent(Int.self, forKey: .numaNode)
+        fingerprint = try container.decode(Fingerprint.self, forKey: .fingerprint)
+        driverVersion = try container.decodeIfPresent(String.self, forKey: .driverVersion)
+        details = try container.decodeIfPresent(DeviceDetails.self, forKey: .details) ?? DeviceDetails()
+        simulated = try container.decode(Bool.self, forKey: .simulated)
     }
 }

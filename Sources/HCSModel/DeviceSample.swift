@@ -5,10 +5,10 @@ package struct DeviceSample: Hashable, Sendable, Codable {
 
     /// Device memory in use by everybody, as the driver counts it (without what the driver keeps for itself, where it tells).
     package var memoryUsed: ByteCount?
-    package var temperatureCelsius: Double?
-    package var powerWatts: Double?
-    package var utilizationPercent: Double?
     package var vendorHealth: VendorHealth?
+    /// Error codes that the vendor's own health call names now.
+    package var faultCodes: [UInt64]
+    package var signals: SignalReadings
     /// Memory by process, as the driver counts it; host pids.
     package var processes: [ProcessMemory]
 
@@ -23,13 +23,30 @@ package struct DeviceSample: Hashable, Sendable, Codable {
 
     package init(
         memoryUsed: ByteCount? = nil, temperatureCelsius: Double? = nil, powerWatts: Double? = nil,
-        utilizationPercent: Double? = nil, vendorHealth: VendorHealth? = nil, processes: [ProcessMemory] = []
+        utilizationPercent: Double? = nil, vendorHealth: VendorHealth? = nil, faultCodes: [UInt64] = [],
+        signals: SignalReadings = SignalReadings(), processes: [ProcessMemory] = []
     ) {
         self.memoryUsed = memoryUsed
-        self.temperatureCelsius = temperatureCelsius
-        self.powerWatts = powerWatts
-        self.utilizationPercent = utilizationPercent
         self.vendorHealth = vendorHealth
+        self.faultCodes = faultCodes
+        self.signals = signals
         self.processes = processes
+        if let temperatureCelsius { self.signals[.temperature] = temperatureCelsius }
+        if let powerWatts { self.signals[.power] = powerWatts }
+        if let utilizationPercent { self.signals[.utilization] = utilizationPercent }
     }
+
+    /// A report of an agent without signals is a report without signals.
+    package init(from decoder: any Decoder) throws {
+        let container = try decoder.container(keyedBy: CodingKeys.self)
+        memoryUsed = try container.decodeIfPresent(ByteCount.self, forKey: .memoryUsed)
+        vendorHealth = try container.decodeIfPresent(VendorHealth.self, forKey: .vendorHealth)
+        faultCodes = try container.decodeIfPresent([UInt64].self, forKey: .faultCodes) ?? []
+        signals = try container.decodeIfPresent(SignalReadings.self, forKey: .signals) ?? SignalReadings()
+        processes = try container.decode([ProcessMemory].self, forKey: .processes)
+    }
+
+    package var temperatureCelsius: Double? { signals[.temperature] }
+    package var powerWatts: Double? { signals[.power] }
+    package var utilizationPercent: Double? { signals[.utilization] }
 }

@@ -31,11 +31,38 @@ package struct Scenario: Sendable, Equatable, Codable {
         package var cores: UInt32
         /// The driver rounds each allocation up to this; a power of two from 1 to 1Gi.
         package var granularity: ByteCount
+        /// Other figures by their names in `SimulatedHost.figureNames`; nil = the library does not support it.
+        package var figures: [String: UInt64?]
+        /// Lanes to other devices, by lane number.
+        package var links: [Link]
+
+        /// One lane.
+        package struct Link: Sendable, Equatable, Codable {
+            /// Position of the other device in the scenario; nil = a switch.
+            package var peer: UInt32?
+            package var version: UInt32
+
+            package init(peer: UInt32?, version: UInt32 = 4) {
+                self.peer = peer
+                self.version = version
+            }
+
+            private enum CodingKeys: String, CodingKey, CaseIterable { case peer, version }
+
+            package init(from decoder: any Decoder) throws {
+                try decoder.rejectUnknownKeys(CodingKeys.self)
+                let values = try decoder.container(keyedBy: CodingKeys.self)
+                self.init(
+                    peer: try values.decodeIfPresent(UInt32.self, forKey: .peer),
+                    version: try values.decodeIfPresent(UInt32.self, forKey: .version) ?? 4)
+            }
+        }
 
         package init(
             vendor: Vendor, model: String, memory: ByteCount, uuid: DeviceUUID? = nil, pci: PCIAddress? = nil,
             numa: UInt32? = nil, temperature: UInt64 = 45, power: UInt64 = 100, utilization: UInt64 = 0,
-            cores: UInt32? = nil, granularity: ByteCount = .mebibytes(2)
+            cores: UInt32? = nil, granularity: ByteCount = .mebibytes(2), figures: [String: UInt64?] = [:],
+            links: [Link] = []
         ) {
             self.vendor = vendor
             self.model = model
@@ -48,10 +75,13 @@ package struct Scenario: Sendable, Equatable, Codable {
             self.utilization = utilization
             self.cores = cores ?? vendor.simulatedCores
             self.granularity = granularity
+            self.figures = figures
+            self.links = links
         }
 
         private enum CodingKeys: String, CodingKey, CaseIterable {
             case vendor, model, memory, uuid, pci, numa, temperature, power, utilization, cores, granularity
+            case figures, links
         }
 
         package init(from decoder: any Decoder) throws {
@@ -82,7 +112,9 @@ package struct Scenario: Sendable, Equatable, Codable {
                 power: try values.decodeIfPresent(UInt64.self, forKey: .power) ?? 100,
                 utilization: try values.decodeIfPresent(UInt64.self, forKey: .utilization) ?? 0,
                 cores: try values.decodeIfPresent(UInt32.self, forKey: .cores),
-                granularity: values.contains(.granularity) ? try size(.granularity) : .mebibytes(2))
+                granularity: values.contains(.granularity) ? try size(.granularity) : .mebibytes(2),
+                figures: try values.decodeIfPresent([String: UInt64?].self, forKey: .figures) ?? [:],
+                links: try values.decodeIfPresent([Link].self, forKey: .links) ?? [])
             try ensure(.uuid, uuid == nil || self.uuid != nil, "must have the form 8-4-4-4-12 in hexadecimal")
             try ensure(
                 .model, (1...95).contains(model.utf8.count) && model.utf8.allSatisfy { (0x20..<0x7f).contains($0) },
@@ -97,6 +129,13 @@ package struct Scenario: Sendable, Equatable, Codable {
             try ensure(.power, power <= 10_000, "must be 0 to 10000 watts")
             try ensure(.utilization, utilization <= 100, "must be 0 to 100 percent")
             try ensure(.cores, cores <= 1_000_000, "must be at most 1000000")
+            let unknown = figures.keys.sorted().first { !SimulatedHost.figureNames.contains($0) }
+            try ensure(
+                .figures, unknown == nil,
+                "'\(unknown?.prefix(40) ?? "")' is none of \(SimulatedHost.figureNames.joined(separator: ", "))")
+            try ensure(
+                .links, links.count <= SimulatedHost.laneLimit && links.allSatisfy { (1...100).contains($0.version) },
+                "must be at most \(SimulatedHost.laneLimit) lanes with versions from 1 to 100")
         }
 
         package func encode(to encoder: any Encoder) throws {
@@ -112,6 +151,8 @@ package struct Scenario: Sendable, Equatable, Codable {
             try values.encode(utilization, forKey: .utilization)
             try values.encode(cores, forKey: .cores)
             try values.encode(String(granularity.bytes), forKey: .granularity)
+            try values.encode(figures, forKey: .figures)
+            try values.encode(links, forKey: .links)
         }
     }
 
@@ -149,6 +190,10 @@ package struct Scenario: Sendable, Equatable, Codable {
             return "has \(devices.count) devices, at most \(Self.deviceLimit) fit"
         }
         let positions = devices.indices
+        for (position, device) in devices.enumerated() {
+            let lane = device.links.firstIndex { $0.peer.map { $0 == position || $0 >= devices.count } ?? false }
+            if let lane { return "has a link from [\(position)] (lane \(lane)) to no other device" }
+        }
         guard Set(positions.map { self.uuid(at: $0) }).count == devices.count else { return "has a UUID twice" }
         guard Set(positions.map { self.pci(at: $0) }).count == devices.count else { return "has a PCI address twice" }
         return nil

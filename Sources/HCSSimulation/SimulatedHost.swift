@@ -124,6 +124,43 @@ package struct SimulatedHost: ~Copyable, @unchecked Sendable {
         changed()
     }
 
+    /// The figures that `set(_:figure:to:)` knows (`hcs_sim_figures.h`, with their units).
+    package static let figureNames: [String] = (0..<HCS_SIM_FIGURE_COUNT.rawValue).compactMap {
+        hcs_sim_figure_name($0).map { String(cString: $0) }
+    }
+
+    /// Lanes a simulated device can have.
+    package static let laneLimit = Int(HCS_SIM_LINKS)
+
+    /// - Parameter value: in the unit of the figure; nil = the library does not support it any more.
+    package func set(_ device: String, figure name: String, to value: UInt64?) throws(SimulationError) {
+        guard let figure = Self.figure(named: name) else {
+            throw SimulationError(.invalidValue, "'\(name.prefix(40))' is no figure of a simulated device")
+        }
+        hcs_sim_set_figure(map, try position(of: device), figure, value ?? .max)
+        changed()
+    }
+
+    /// Makes or changes one lane of a device. `peer`: the other device; nil = a switch.
+    package func setLink(
+        _ device: String, lane: UInt32, version: UInt32, isUp: Bool, peer: String?, crcErrors: UInt64 = 0,
+        replayErrors: UInt64 = 0
+    ) throws(SimulationError) {
+        guard lane < HCS_SIM_LINKS, let link = hcs_sim_link_at(map, try position(of: device), lane) else {
+            throw SimulationError(.invalidValue, "lane \(lane): a simulated device has \(HCS_SIM_LINKS)")
+        }
+        link.pointee.peer = if let peer { try position(of: peer) } else { .max }
+        link.pointee.up = isUp ? 1 : 0
+        hcs_sim_store(&link.pointee.crc, crcErrors)
+        hcs_sim_store(&link.pointee.replay, replayErrors)
+        link.pointee.version = version
+        changed()
+    }
+
+    private static func figure(named name: String) -> UInt32? {
+        figureNames.firstIndex(of: name).map { UInt32($0) }
+    }
+
     package func addFault(_ fault: SimulatedDevice.Fault, to device: String) throws(SimulationError) {
         let entry = try find(device)
         hcs_sim_store(&entry.pointee.faults, hcs_sim_load(&entry.pointee.faults) | fault.bit)
@@ -149,9 +186,13 @@ package struct SimulatedHost: ~Copyable, @unchecked Sendable {
     private func entry(_ position: UInt32) -> UnsafeMutablePointer<hcs_sim_device>? { hcs_sim_device_at(map, position) }
 
     private func find(_ selector: String) throws(SimulationError) -> UnsafeMutablePointer<hcs_sim_device> {
+        hcs_sim_device_at(map, try position(of: selector))
+    }
+
+    private func position(of selector: String) throws(SimulationError) -> UInt32 {
         for position in 0..<deviceCount {
             if let entry = entry(position), let device = SimulatedDevice(reading: entry), device.answers(to: selector) {
-                return entry
+                return position
             }
         }
         throw SimulationError(
@@ -173,6 +214,18 @@ package struct SimulatedHost: ~Copyable, @unchecked Sendable {
             next[device.vendor] = index + 1
             entry.pointee = hcs_sim_device(
                 device, index: index, uuid: scenario.uuid(at: position), pci: scenario.pci(at: position))
+            hcs_sim_telemetry_init(hcs_sim_telemetry_at(map, UInt32(position)))
+            for (name, value) in device.figures {
+                if let figure = Self.figure(named: name) {
+                    hcs_sim_set_figure(map, UInt32(position), figure, value ?? .max)
+                }
+            }
+            for (lane, link) in device.links.prefix(Self.laneLimit).enumerated() {
+                guard let entry = hcs_sim_link_at(map, UInt32(position), UInt32(lane)) else { continue }
+                entry.pointee.peer = link.peer ?? .max
+                entry.pointee.up = 1
+                entry.pointee.version = link.version
+            }
         }
     }
 

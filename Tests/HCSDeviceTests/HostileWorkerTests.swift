@@ -30,7 +30,7 @@ import Testing
             "read line <&3; printf '{\"id\":1,\"ok\":true}\\n{\"id\":2,\"ok\":{}}\\n' >&3; read line <&3",
             "without being asked"
         ),
-        ("read line <&3; head -c 3000000 /dev/zero | tr '\\0' x >&3; read line <&3", "longer than 1048576 bytes"),
+        ("read line <&3; head -c 3000000 /dev/zero | tr '\\0' x >&3; read line <&3", "longer than 2097152 bytes"),
         ("read line <&3; printf '\\377\\376\\n' >&3; read line <&3", "JSON"),
         ("exit 3", "exit 3"), ("kill -9 $$", "killed by signal 9"),
     ])
@@ -53,7 +53,7 @@ import Testing
                 hello) answer $number true ;;
                 symbols) answer $number "$symbols" ;;
                 inventory) answer $number '{"devices":[{"id":"GPU-a","name":"A","index":0,"memory":8589934592},{"id":"../b","name":"B","index":1,"memory":8589934592}],"skipped":["device 7: \\u001b[2J"]}' ;;
-                sample) answer $number '{"samples":[{"id":"GPU-a","temperature":1e300,"health":"splendid"},{"id":"GPU-z","temperature":40},{"id":5}]}' ;;
+                sample) answer $number '{"samples":[{"id":"GPU-a","signals":{"temperature":1e300},"health":"splendid"},{"id":"GPU-z","temperature":40},{"id":5}]}' ;;
                 esac; done
                 """, directory)
         let sweep = await manager.sample()

@@ -33,9 +33,15 @@ package enum MetricsText {
         devices("hcs_gpu_memory_used_bytes", "As the driver counts it.") {
             $0.sample?.memoryUsed.map { Double($0.bytes) }
         }
-        devices("hcs_gpu_temperature_celsius", "Temperature.") { $0.sample?.temperatureCelsius }
-        devices("hcs_gpu_power_watts", "Power.") { $0.sample?.powerWatts }
-        devices("hcs_gpu_utilization_ratio", "0 to 1.") { $0.sample?.utilizationPercent.map { $0 / 100 } }
+        for signal in Signal.allCases {
+            family(
+                name(of: signal), signal.traits.help, signal.traits.kind == .counter ? "counter" : "gauge",
+                status.devices.flatMap { report in
+                    (report.sample?.signals.all(signal) ?? []).map { part, value in
+                        (labels(of: report) + (part.map { [("part", $0)] } ?? []), inBaseUnits(value, signal))
+                    }
+                })
+        }
         family(
             "hcs_gpu_health_factor", "Penalty of one factor, 0 to 1.", "gauge",
             status.devices.flatMap { report in
@@ -70,6 +76,31 @@ package enum MetricsText {
             "hcs_escapes_total", "Escapes that began.", "counter",
             (status.escapeTotals ?? []).map { (escapes($0.device, $0.kind), Double($0.count)) })
         return text
+    }
+
+    /// `hcs_gpu_` and the signal's name and base unit: hertz, not megahertz; a ratio, not per cent.
+    private static func name(of signal: Signal) -> String {
+        let words = signal.rawValue.reduce(into: "") { $0 += $1.isUppercase ? "_\($1.lowercased())" : String($1) }
+        let unit =
+            switch signal.traits.unit {
+            case .celsius: "_celsius"
+            case .watts: "_watts"
+            case .joules: "_joules"
+            case .percent: "_ratio"
+            case .megahertz: "_hertz"
+            case .bytes: "_bytes"
+            case .bytesPerSecond: "_bytes_per_second"
+            case .count, .flag: ""
+            }
+        return "hcs_gpu_\(words)\(unit)\(signal.traits.kind == .counter ? "_total" : "")"
+    }
+
+    private static func inBaseUnits(_ value: Double, _ signal: Signal) -> Double {
+        switch signal.traits.unit {
+        case .percent: value / 100
+        case .megahertz: value * 1e6
+        default: value
+        }
     }
 
     private static func labels(of report: DeviceReport) -> [(String, String)] {

@@ -179,13 +179,13 @@ extension DCMIBackend {
         sample.memoryUsed = memory(address)?.used
         var celsius: Int32 = 0
         if table.get_device_temperature?(card, device, &celsius) == DCMI_OK {
-            sample.temperatureCelsius = Double(celsius)
+            sample.signals[.temperature] = Double(celsius)
         }
         var deciwatts: Int32 = 0
         if table.get_device_power_info?(card, device, &deciwatts) == DCMI_OK {
-            sample.powerWatts = Double(deciwatts) / 10
+            sample.signals[.power] = Double(deciwatts) / 10
         }
-        sample.utilizationPercent = utilization(address)
+        sample.signals[.utilization] = utilization(address)
         sample.processes = processes(address)
         return sample
     }

@@ -112,15 +112,17 @@ extension CNDEVBackend {
         if let health, Self.isLost(health) { return .lost(id) }
         if health == CNDEV_SUCCESS { sample.health = state.health == 1 ? .good : .critical }
         sample.memoryUsed = memory(handle)?.used
-        sample.temperatureCelsius = temperature(handle)
+        sample.signals[.temperature] = temperature(handle)
         var power = cndevDevicePowerInfo_t()
-        if table.get_device_power_info?(&power, handle) == CNDEV_SUCCESS { sample.powerWatts = Double(power.usage) }
+        if table.get_device_power_info?(&power, handle) == CNDEV_SUCCESS {
+            sample.signals[.power] = Double(power.usage)
+        }
         var utilization = cndevUtilizationInfo_t()
         let load = versioned { version in
             utilization.version = version
             return table.get_device_utilization_info?(&utilization, handle)
         }
-        if load == CNDEV_SUCCESS { sample.utilizationPercent = Double(utilization.averageCoreUtilization) }
+        if load == CNDEV_SUCCESS { sample.signals[.utilization] = Double(utilization.averageCoreUtilization) }
         sample.processes = processes(handle)
         return sample
     }

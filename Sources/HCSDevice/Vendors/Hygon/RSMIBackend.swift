@@ -122,14 +122,14 @@ extension RSMIBackend {
         let result = table.dev_memory_usage_get?(index, UInt32(RSMI_MEM_TYPE_VRAM), &used)
         if let result, Self.isLost(result) { return .lost(id) }
         if result == RSMI_STATUS_SUCCESS { sample.memoryUsed = used }
-        sample.temperatureCelsius = temperature(index)
+        sample.signals[.temperature] = temperature(index)
         var microwatts: UInt64 = 0
         if table.dev_power_ave_get?(index, 0, &microwatts) == RSMI_STATUS_SUCCESS {
-            sample.powerWatts = Double(microwatts) / 1e6
+            sample.signals[.power] = Double(microwatts) / 1e6
         }
         var percent: UInt32 = 0
         if table.dev_busy_percent_get?(index, &percent) == RSMI_STATUS_SUCCESS {
-            sample.utilizationPercent = Double(percent)
+            sample.signals[.utilization] = Double(percent)
         }
         return sample
     }

@@ -115,15 +115,15 @@ extension NVMLBackend {
             if result == NVML_ERROR_RESET_REQUIRED { sample.health = .critical }
             return result
         }
-        sample.temperatureCelsius = number {
+        sample.signals[.temperature] = number {
             watch(table.device_get_temperature?(handle, UInt32(NVML_TEMPERATURE_GPU), &$0))
         }.map(Double.init)
         guard !lost else { return .lost(id) }
         sample.memoryUsed = memory(handle)?.used
-        sample.powerWatts = number { watch(table.device_get_power_usage?(handle, &$0)) }.map { Double($0) / 1000 }
+        sample.signals[.power] = number { watch(table.device_get_power_usage?(handle, &$0)) }.map { Double($0) / 1000 }
         var utilization = nvmlUtilization_t()
         if watch(table.device_get_utilization_rates?(handle, &utilization)) == NVML_SUCCESS {
-            sample.utilizationPercent = Double(utilization.gpu)
+            sample.signals[.utilization] = Double(utilization.gpu)
         }
         sample.health = sample.health ?? rowHealth(handle)
         sample.processes = processes(handle)
