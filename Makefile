@@ -3,7 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor test-interceptor-homes test-gpu stress-interceptor model-check check tidy lint fmt demo bench bench-interceptor clean
+.PHONY: help deps build test test-interceptor test-interceptor-homes test-gpu stress-interceptor model-check test-devices \
+        check tidy lint fmt demo bench bench-interceptor bench-agent clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
@@ -68,6 +69,11 @@ stress-interceptor: deps ## the storms at full size: races, kills, new processes
 model-check: ## the segment's protocol, exhaustively, in spin
 	@Tests/InterceptorTests/model/check.sh '$(CURDIR)/.build/model'
 
+test-devices: deps ## the device backends: their tests, and real clients on the simulated libraries
+	@swift build --build-tests
+	@swift test --skip-build --disable-xctest --filter HCSDeviceTests
+	@Tests/DeviceClients/run.sh '$(CURDIR)/.build/device-clients'
+
 check: lint tidy ## format, exported symbols of the preload library, import table
 
 lint: deps
@@ -94,10 +100,16 @@ fmt: ## format the Swift and C sources in place
 demo: build ## the whole path on simulated devices, under a minute
 	@$(BIN)/hcs-demo
 
-bench: bench-interceptor ## run the benchmarks
+bench: bench-interceptor bench-agent ## run the benchmarks
 
 bench-interceptor: deps ## what the preload library costs, in one table (PEER=another preload library)
 	@$(MAKE) -C Benchmarks/interceptor OUT=$(CURDIR)/.build/bench-interceptor PEER='$(PEER)' bench
+
+bench-agent: deps ## what agent and workers cost, in one table (SECONDS=300, EXPORTER=node exporter)
+	@for program in hcs-agent hcs-vendor-worker; do swift build -c release --product $$program; done
+	@$(MAKE) -s -C CSources OUT='$(CURDIR)/.build/bench-agent/native' all
+	@$(MAKE) -C Benchmarks/agent OUT='$(CURDIR)/.build/bench-agent' PROGRAMS='$(CURDIR)/.build/release' \
+	    LIBRARIES='$(CURDIR)/.build/bench-agent/native/simulated' bench
 
 clean: ## remove what was built; fetched packages stay
 	@swift package clean

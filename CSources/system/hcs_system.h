@@ -10,6 +10,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -99,6 +102,65 @@ static inline int hcs_set_parent_death_signal(int signal_number) {
 
 static inline int hcs_set_no_new_privileges(void) {
     return prctl(PR_SET_NO_NEW_PRIVS, 1UL, 0UL, 0UL, 0UL) < 0 ? -errno : 0;
+}
+
+/* Takes every capability but those of `keep` (bit = number) from the process for good: bounding, ambient, permitted,
+ * effective and inheritable sets. What it lacks the right to take stays. Capabilities(7), version 3 of the interface. */
+static inline int hcs_keep_capabilities(uint64_t keep) {
+    struct {
+        uint32_t version;
+        int pid;
+    } header = {0x20080522, 0};
+    struct {
+        uint32_t effective, permitted, inheritable;
+    } data[2] = {{0, 0, 0}, {0, 0, 0}};
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0UL, 0UL, 0UL);
+    for (unsigned long number = 0; number < 64 && prctl(PR_CAPBSET_READ, number, 0UL, 0UL, 0UL) >= 0; number++)
+        if ((keep >> number & 1) == 0)
+            prctl(PR_CAPBSET_DROP, number, 0UL, 0UL, 0UL);
+    if (syscall(SYS_capget, &header, data) < 0)
+        return -errno;
+    for (int word = 0; word < 2; word++) {
+        data[word].permitted &= (uint32_t)(keep >> (32 * word));
+        data[word].effective &= data[word].permitted;
+        data[word].inheritable = 0;
+    }
+    header.version = 0x20080522;
+    return syscall(SYS_capset, &header, data) < 0 ? -errno : 0;
+}
+
+/* Answers EPERM to the system calls by which a process changes the machine: modules, mounts, namespaces, tracing, BPF,
+ * clocks, reboot. For good, for all threads to come and all children. Needs no-new-privileges. The calls a library makes
+ * to its device pass. seccomp(2), classic BPF; another architecture's call numbers (x32, i386) are refused whole. */
+static inline int hcs_refuse_administration(void) {
+#if defined(__x86_64__)
+    const uint32_t architecture = AUDIT_ARCH_X86_64;
+#elif defined(__aarch64__)
+    const uint32_t architecture = AUDIT_ARCH_AARCH64;
+#else
+    return -ENOSYS;
+#endif
+    static const uint32_t refused[] = {
+        SYS_init_module, SYS_finit_module, SYS_delete_module, SYS_kexec_load, SYS_reboot, SYS_swapon, SYS_swapoff,
+        SYS_mount, SYS_umount2, SYS_pivot_root, SYS_chroot, SYS_unshare, SYS_setns, SYS_ptrace, SYS_process_vm_readv,
+        SYS_process_vm_writev, SYS_bpf, SYS_perf_event_open, SYS_settimeofday, SYS_clock_settime, SYS_adjtimex,
+        SYS_sethostname, SYS_setdomainname, SYS_acct, SYS_quotactl, SYS_keyctl, SYS_add_key, SYS_request_key,
+        SYS_open_by_handle_at, SYS_syslog,
+    };
+    enum { COUNT = sizeof(refused) / sizeof(*refused) };
+    struct sock_filter program[4 + COUNT + 3];
+    unsigned n = 0;
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch));
+    program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, architecture, 0, COUNT + 3);
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
+    /* x32 calls carry bit 30; no call of either architecture has a number near it. */
+    program[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, 0x40000000u, COUNT + 1, 0);
+    for (unsigned i = 0; i < COUNT; i++, n++)
+        program[n] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, refused[i], (uint8_t)(COUNT - i), 0);
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    program[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM);
+    struct sock_fprog filter = {(unsigned short)n, program};
+    return prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, (unsigned long)&filter, 0UL, 0UL) < 0 ? -errno : 0;
 }
 
 static inline int hcs_set_child_subreaper(void) {

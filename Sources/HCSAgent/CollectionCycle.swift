@@ -6,7 +6,7 @@ import HCSSystem
 package import Logging
 import ServiceLifecycle
 
-/// Looks at the host: devices each interval, segments and workloads four times a second, faults the moment they are seen.
+/// Looks at the host: devices each interval, segments and workloads four times a second while there are some, faults the moment they are seen.
 /// The three do not wait for each other: a hanging vendor library delays no fault and no workload.
 package struct CollectionCycle: Service {
     /// How often segments are read and reaped and workloads are looked at.
@@ -86,13 +86,19 @@ package struct CollectionCycle: Service {
 
     // MARK: Workloads
 
+    /// Without work it waits for some: an agent of a host that does nothing should cost next to nothing.
     private func watchWorkloads() async {
+        var activity = supervisor.activity.changes.makeAsyncIterator()
         while !Task.isCancelled {
             let start = ContinuousClock.now
             await supervisor.tick()
             await state.set(workloads: await supervisor.observations(samples: await state.latestSamples))
             await state.set(leases: await supervisor.leaseObservations())
-            try? await Task.sleep(until: start + Self.segmentInterval, clock: .continuous)
+            if await supervisor.isIdle {
+                _ = await activity.next()
+            } else {
+                try? await Task.sleep(until: start + Self.segmentInterval, clock: .continuous)
+            }
         }
     }
 

@@ -74,6 +74,8 @@ package actor WorkloadSupervisor {
     let launcher: any Launcher
     let quotas: QuotaManager
     let logger: Logger
+    /// Raised by what may end idleness.
+    package nonisolated let activity = ChangeSignal()
     var entries: [AttemptKey: Entry] = [:]
     /// nil until the scheduler said anything: then nothing is started and nothing is stopped.
     var desired: [WorkloadID: Assignment]?
@@ -97,12 +99,16 @@ package actor WorkloadSupervisor {
     // MARK: What comes in
 
     /// Devices as they are now: an assignment is checked against them.
+    /// Nothing runs, is leased, or waits to run: a pass would find nothing until `activity`.
+    package var isIdle: Bool { entries.isEmpty && leases.isEmpty && desired?.isEmpty ?? true }
+
     package func update(devices reports: [DeviceReport]) {
         devices = Dictionary(reports.map { ($0.device.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
 
     /// The scheduler's word: the whole set. Acts on it at once.
     package func apply(_ assignments: NodeAssignments) {
+        defer { activity.raise() }
         desired = Dictionary(
             assignments.workloads.map { ($0.id, $0) }, uniquingKeysWith: { a, b in a.attempt >= b.attempt ? a : b })
         waitingSince = waitingSince.filter { desired?[$0.key.id]?.attempt == $0.key.attempt }

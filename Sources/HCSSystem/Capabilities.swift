@@ -4,6 +4,14 @@ package struct Capabilities: Hashable, Sendable {
 
     package init(mask: UInt64) { self.mask = mask }
 
+    /// By their names; one that is not known is a bug of the caller.
+    package init(named names: [String]) {
+        mask = names.reduce(0) { mask, name in
+            guard let number = Self.all.firstIndex(of: name) else { preconditionFailure("\(name) is no capability") }
+            return mask | 1 << UInt64(number)
+        }
+    }
+
     /// Those of this process; none where /proc does not tell.
     package static func effective(root: HostRoot = .real) -> Capabilities {
         let text = (try? SmallFile.text(root.path("/proc/self/status"))) ?? ""

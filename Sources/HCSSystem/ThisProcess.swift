@@ -2,6 +2,15 @@ internal import CHCSSystem
 
 /// What a process does to itself. None of it can fail in a way that a caller could mend.
 package enum ThisProcess {
+    /// Gives up every capability that is not named, for good and for all children (capabilities(7)).
+    package static func keepCapabilities(_ names: [String]) {
+        _ = hcs_keep_capabilities(Capabilities(named: names).mask)
+    }
+
+    /// From now on modules, mounts, namespaces, tracing, BPF and the clock are out of reach (seccomp(2)); call
+    /// `refuseNewPrivileges` first. A kernel without seccomp changes nothing.
+    package static func refuseAdministration() { _ = hcs_refuse_administration() }
+
     /// Neither this process nor what it executes gains privileges by setuid programs or file capabilities (PR_SET_NO_NEW_PRIVS).
     package static func refuseNewPrivileges() { _ = hcs_set_no_new_privileges() }
 

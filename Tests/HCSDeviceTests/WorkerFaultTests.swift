@@ -175,6 +175,30 @@ import Testing
         #expect(await manager.statuses.first?.stuck == 0)
     }
 
+    @Test(.enabled(if: Freezer.isAvailable, "needs a writable cgroup v1 freezer: it keeps SIGKILL waiting"))
+    func `a worker that no signal ends is left behind, counted, and none is started beside it`() async throws {
+        let host = try TestHost()
+        let manager = try host.manager([.ascend, .hygon], timing: .hasty)
+        #expect(await eventually { await manager.sample().samples.count == 2 })
+        let pid = try #require(try workers(of: host.host.path).first { try name(of: $0) == "hcs-ascend" })
+        let freezer = try Freezer()
+        try freezer.freeze(pid)
+        #expect(await eventually { await manager.sample().workers.first?.stuck == 1 })
+        for _ in 0..<5 {
+            let sweep = await manager.sample()
+            let status = try #require(sweep.workers.first)
+            #expect(status.state == .hung && status.stuck == 1, "\(status)")
+            #expect(status.reason == "'sample' was not answered within 1.5 seconds")
+            #expect(sweep.workers.last?.state == .running && sweep.samples.count == 1, "the other vendor is served")
+            #expect(try workers(of: host.host.path).count { try name(of: $0) == "hcs-ascend" } == 1)
+        }
+        try freezer.thaw()
+        #expect(await eventually { await manager.sample().samples.count == 2 })
+        let back = try #require(await manager.statuses.first)
+        #expect(back.state == .running && back.stuck == 0 && back.restarts == 1, "\(back)")
+        await manager.stop()
+    }
+
     @Test func `a library that crashes is reported with its signal, and started again later`() async throws {
         let host = try TestHost()
         let manager = try host.manager([.cambricon, .hygon])
@@ -239,6 +263,10 @@ import Testing
             #expect(name == "hcs-hygon\n")
             let status = try String(contentsOfFile: "/proc/\(pid)/status", encoding: .utf8)
             #expect(status.contains("NoNewPrivs:\t1"))
+            #expect(status.contains("Seccomp:\t2"))
+            for set in ["Inh", "Prm", "Eff", "Bnd", "Amb"] {
+                #expect(status.contains("Cap\(set):\t0000000000000000\n"), "ROCm SMI needs no capability")
+            }
             let limits = try String(contentsOfFile: "/proc/\(pid)/limits", encoding: .utf8)
             #expect(limits.split(separator: "\n").contains { $0.hasPrefix("Max core file size") && $0.contains(" 0 ") })
             kill(pid, SIGTERM)
@@ -248,6 +276,41 @@ import Testing
             // Dropped without stop: as when the agent is killed.
         }
         #expect(try await eventually(within: .seconds(30)) { try workers(of: host.host.path).isEmpty })
+    }
+}
+
+private func name(of pid: Int32) throws -> String {
+    try String(contentsOfFile: "/proc/\(pid)/comm", encoding: .utf8).trimmingCharacters(in: .newlines)
+}
+
+/// A cgroup of the v1 freezer: what is frozen there takes no signal, SIGKILL neither, until it is thawed. The nearest to a
+/// driver call that never returns.
+private struct Freezer: ~Copyable {
+    private static let root = "/sys/fs/cgroup/freezer"
+    private let path: String
+
+    static var isAvailable: Bool { access("\(root)/cgroup.procs", W_OK) == 0 && geteuid() == 0 }
+
+    init() throws {
+        path = "\(Self.root)/hcs-test-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
+    }
+
+    func freeze(_ pid: Int32) throws {
+        try write("\(pid)", to: "cgroup.procs")
+        try write("FROZEN", to: "freezer.state")
+    }
+
+    func thaw() throws { try write("THAWED", to: "freezer.state") }
+
+    private func write(_ text: String, to file: String) throws {
+        try text.write(toFile: "\(path)/\(file)", atomically: false, encoding: .utf8)
+    }
+
+    deinit {
+        try? thaw()
+        // Not empty before its last process is reaped.
+        for _ in 0..<500 where rmdir(path) != 0 { usleep(10_000) }
     }
 }
 

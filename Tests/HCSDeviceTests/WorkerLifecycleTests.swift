@@ -74,4 +74,18 @@ import Testing
         life.waited()
         #expect(life.state == .backingOff && life.mayStart(now: at(10_000)))
     }
+
+    @Test func `a stale library is opened anew at once, and with a wait if that does not help`() {
+        var worker = WorkerLifecycle(timing: WorkerTiming())
+        worker.starting()
+        worker.started(now: start)
+        worker.stale("the driver was reloaded", now: at(61))
+        #expect(worker.state == .crashed && worker.reason == "the driver was reloaded")
+        #expect(worker.mayStart(now: at(61)))
+        worker.starting()
+        worker.started(now: at(61))
+        worker.stale("the driver was reloaded", now: at(62))
+        #expect(!worker.mayStart(now: at(62)))
+        #expect(worker.mayStart(now: at(63)))
+    }
 }

@@ -12,6 +12,7 @@ extension WorkloadSupervisor {
 
     /// Makes a lease with its segment, or says why not.
     package func lease(_ request: LeaseRequest, peer: LeasePeer) throws(APIProblem) -> Lease {
+        defer { activity.raise() }
         do { try request.validate() } catch { throw .badRequest(error.message) }
         guard leases.count < APILimits.localLeases else {
             throw .tooMany("\(leases.count) leases are held on this host: wait until one ends")
