@@ -12,6 +12,13 @@ enum GlobalOptions {
         guard index > arguments.startIndex, index < arguments.endIndex, !arguments[index].hasPrefix("-") else {
             return arguments
         }
-        return [arguments[index]] + arguments[..<index] + arguments[(index + 1)...]
+        let verbs = index..<index + (hasVerb(arguments[index], arguments[(index + 1)...].first) ? 2 : 1)
+        return arguments[verbs] + arguments[..<index] + arguments[verbs.upperBound...]
+    }
+
+    /// Whether the second word is a verb of the first's own.
+    private static func hasVerb(_ noun: String, _ word: String?) -> Bool {
+        HCSCommand.configuration.subcommands.first { $0.configuration.commandName == noun }?.configuration.subcommands
+            .contains { $0.configuration.commandName == word } ?? false
     }
 }
