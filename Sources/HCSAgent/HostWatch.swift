@@ -1,4 +1,3 @@
-import Dispatch
 import HCSDevice
 package import HCSModel
 package import HCSSystem
@@ -35,10 +34,13 @@ package struct HostWatch: Sendable {
 
     /// Reads the facts beside the cooperative pool; where a file system hangs, `done` is not called.
     func look(_ done: @escaping @Sendable (HostFacts) -> Void) {
-        DispatchQueue.global().async {
-            var facts = known
-            reader.refresh(&facts)
-            done(facts)
+        Task {
+            done(
+                await Agent.blocking {
+                    var facts = known
+                    reader.refresh(&facts)
+                    return facts
+                })
         }
     }
 

@@ -1,3 +1,5 @@
+import ArgumentParser
+
 /// Lets the options that (nearly) every verb has stand before the verb too: `hcs --scheduler URL nodes`.
 enum GlobalOptions {
     private static let names: Set<String> = ["--scheduler", "--token-file", "--output", "-o"]
@@ -13,7 +15,7 @@ enum GlobalOptions {
             return arguments
         }
         let verbs = index..<index + (hasVerb(arguments[index], arguments[(index + 1)...].first) ? 2 : 1)
-        return arguments[verbs] + arguments[..<index] + arguments[verbs.upperBound...]
+        return Array(arguments[verbs] + arguments[..<index] + arguments[verbs.upperBound...])
     }
 
     /// Whether the second word is a verb of the first's own.

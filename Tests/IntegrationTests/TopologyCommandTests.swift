@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import HCSAPI
 import HCSModel
@@ -125,7 +126,7 @@ struct TopologyCommandTests {
         var signals: SignalReadings = [.temperature: 45.25, .pcieReceive: 12_500_000, .eccMode: 1, .energy: 3e20]
         signals[.clock, "compute"] = 1200
         signals[.clock, "memory"] = 1600
-        signals[.memoryReserved] = 1 << 30
+        signals[.memoryReserved] = 1_073_741_824
         for lane in 0..<24 { signals[.linkErrors, "\(lane)/crc"] = Double(lane) }
         view.sample = DeviceSample(
             memoryUsed: .gibibytes(3), vendorHealth: .warning, faultCodes: [7, 9], signals: signals,
