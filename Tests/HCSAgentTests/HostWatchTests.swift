@@ -44,7 +44,7 @@ import Testing
         #expect(facts.hugePages?.pools.first?.free == 1 && !facts.hostname.isEmpty)
     }
 
-    @Test func `topology and facts go out in the report and the status; news of the topology at once`() async throws {
+    @Test func `topology and facts go out in the report and the status`() async throws {
         let state = AgentFixtures.state()
         #expect(await state.report().topology == nil)
         let topology = Topology(devices: [DevicePlace(device: DeviceID("GPU-a"), slot: PCISlot(numaNode: 1))])

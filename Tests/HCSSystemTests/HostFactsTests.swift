@@ -28,7 +28,8 @@ import Testing
             ("535.104.05\n", "", "535.104.05"), ("CUDA Version 10.2.89", "", "10.2.89"),
             (#"{"cuda": {"name": "CUDA SDK", "version": "12.4.1"}, "nvcc": {"version": "1"}}"#, "\"cuda\"", "12.4.1"),
             ("package_name=Ascend\nVersion=23.0.rc3\n", "Version=", "23.0.rc3"), ("24.04.1-dtk\n", "", "24.04.1-dtk"),
-            ("", "", nil), ("no figure", "", nil), ("1.0", "Version=", nil), ("Version=", "Version=", nil),
+            ("2024 kit\nVersion=7.1\n", "Version=", "7.1"), ("", "", nil), ("no figure", "", nil),
+            ("1.0", "Version=", nil), ("Version=", "Version=", nil),
             (String(repeating: "9", count: 65), "", nil), ("\u{1B}[31m1.2", "", "31m1.2"),
         ] as [(String, String, String?)])
     func `a version is the first word behind its marker that begins with a digit`(

@@ -165,7 +165,7 @@ struct TopologyCommandTests {
         #expect(text.contains("-30 %: it has been too hot"))
         #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines.filter { $0.count > 80 })")
         #expect(
-            lines.contains { $0.hasPrefix(String(repeating: " ", count: 25) + "for some time") },
+            lines.contains { $0.hasPrefix(String(repeating: " ", count: 25) + "too hot for") },
             "a long sentence goes on below itself")
     }
 
