@@ -19,16 +19,20 @@ static inline int64_t hcs_numa_node_memory(int node) {
     return bytes < 0 ? -ENOENT : bytes;
 }
 
-/* CPUs of a node; 0 for a node with memory only. */
-static inline int hcs_numa_node_cpus(int node) {
+/* Sets a byte for each CPU of a node; none for a node with memory only. */
+static inline void hcs_numa_node_cpus(int node, uint8_t *ret_flags, uint32_t count) {
     struct bitmask *mask = numa_allocate_cpumask();
-    int count = 0;
     if (mask == NULL)
-        return 0;
+        return;
     if (numa_node_to_cpus(node, mask) == 0)
-        count = (int)numa_bitmask_weight(mask);
+        for (uint32_t cpu = 0; cpu < count && cpu < mask->size; cpu++)
+            ret_flags[cpu] = (uint8_t)numa_bitmask_isbitset(mask, cpu);
     numa_free_cpumask(mask);
-    return count;
+}
+
+/* As the firmware tells, 10 = local; 0 where it does not. */
+static inline int hcs_numa_distance(int from, int to) {
+    return numa_distance(from, to);
 }
 
 #endif

@@ -20,12 +20,14 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var leases: [LeaseObservation]?
     /// Those that go on, largest first; nil from an older agent.
     package var escapes: [Escape]?
+    /// nil from an older agent, and until the first inventory.
+    package var topology: Topology?
 
     package init(
         apiVersion: String = HCSVersion.api, agentVersion: String = HCSVersion.current, bootID: String, node: String,
         sequence: UInt64, agentStartMilliseconds: Int64, sentMilliseconds: Int64, host: HostFacts,
         devices: [DeviceReport], workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus],
-        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil
     ) {
         self.apiVersion = apiVersion
         self.agentVersion = agentVersion
@@ -41,6 +43,7 @@ package struct NodeReport: Hashable, Sendable, Codable {
         self.probes = probes
         self.leases = leases
         self.escapes = escapes
+        self.topology = topology
     }
 }
 

@@ -28,12 +28,13 @@ package struct NodeView: Hashable, Sendable, Codable {
     /// Of its last report.
     package var leases: [LeaseObservation]?
     package var escapes: [Escape]?
+    package var topology: Topology?
 
     package init(
         name: String, state: State, lastReportAgeMilliseconds: Int64, agentVersion: String, bootID: String,
         host: HostFacts,
         deviceCount: Int, simulatedDeviceCount: Int, vendors: [VendorStatus], probes: [ProbeStatus],
-        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil
     ) {
         self.name = name
         self.state = state
@@ -47,6 +48,7 @@ package struct NodeView: Hashable, Sendable, Codable {
         self.probes = probes
         self.leases = leases
         self.escapes = escapes
+        self.topology = topology
     }
 }
 
@@ -166,11 +168,15 @@ package struct AgentStatus: Hashable, Sendable, Codable {
     package var escapes: [Escape]?
     /// How many began since the agent started.
     package var escapeTotals: [EscapeCount]?
+    /// nil from an older agent.
+    package var host: HostFacts?
+    package var topology: Topology?
 
     package init(
         node: String, agentVersion: String, scheduler: String?, schedulerReachable: Bool, devices: [DeviceReport],
         workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus],
-        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, escapeTotals: [EscapeCount]? = nil
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, escapeTotals: [EscapeCount]? = nil,
+        host: HostFacts? = nil, topology: Topology? = nil
     ) {
         self.node = node
         self.agentVersion = agentVersion
@@ -183,5 +189,7 @@ package struct AgentStatus: Hashable, Sendable, Codable {
         self.leases = leases
         self.escapes = escapes
         self.escapeTotals = escapeTotals
+        self.host = host
+        self.topology = topology
     }
 }

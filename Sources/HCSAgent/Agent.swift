@@ -151,9 +151,8 @@ package enum Agent {
 
         init(_ configuration: AgentConfiguration, _ logger: Logger) async throws(AgentError) {
             let policy = try Agent.healthPolicy(at: configuration.healthPolicyPath)
-            let host = await Agent.blocking {
-                HostFactsReader(pciVendors: Set(Vendor.allCases.map(\.pciVendorID))).read()
-            }
+            let reader = HostWatch.reader(configuration)
+            let host = await Agent.blocking { reader.read() }
             let bootID = BootID.read() ?? "unknown"
             let simulation = configuration.simulation
             state = NodeState(
@@ -179,7 +178,8 @@ package enum Agent {
                     options: ProbeOptions(start: .beginning, simulatedLogPath: configuration.simulatedKernelLog)),
                 health: HealthMonitor(
                     policy: policy, bootID: bootID, path: configuration.healthStatePath, logger: logger),
-                supervisor: supervisor, state: state, interval: configuration.sampleInterval,
+                supervisor: supervisor, state: state, host: HostWatch(reader: reader, known: host),
+                interval: configuration.sampleInterval,
                 trustUserKernelLog: configuration.trustUserKernelLog, logger: logger)
         }
     }

@@ -22,6 +22,7 @@ package struct AgentConfiguration: Hashable, Sendable {
         package var simulatedKernelLog: String?
         package var metricsPort: Int?
         package var escapePolicy: String?
+        package var modelCache: String?
 
         package init() {}
     }
@@ -65,6 +66,8 @@ package struct AgentConfiguration: Hashable, Sendable {
     package var metricsPort: Int
     package var simulation: Simulation?
     package var escapePolicy: EscapePolicy
+    /// Directory of the models that workloads load: its file system is one of the host's facts.
+    package var modelCache: String
     /// Whether the agent runs as root: then workloads run as `workloadUser`.
     package var isRoot: Bool
 
@@ -101,6 +104,10 @@ package struct AgentConfiguration: Hashable, Sendable {
             flags.runtimeDirectory ?? StandardDirectories.runtime(environment: environment, uid: uid), "--runtime-dir")
         segmentDirectory = try absolute(
             flags.segmentDirectory ?? (uid == 0 ? "/dev/shm/hcs" : "/dev/shm/hcs-\(uid)"), "--segment-dir")
+
+        modelCache =
+            try flags.modelCache.map { path throws(AgentError) in try absolute(path, "--model-cache") }
+            ?? stateDirectory
 
         let beside = executable.split(separator: "/").dropLast().reduce("") { $0 + "/" + $1 }
         let packaged = "/usr/lib/hcs/libhcs_interceptor.so"

@@ -17,20 +17,21 @@ package struct CollectionCycle: Service {
     private let health: HealthMonitor
     private let supervisor: WorkloadSupervisor
     private let state: NodeState
+    private let host: HostWatch
     private let interval: Duration
     private let trustUserKernelLog: Bool
     private let logger: Logger
 
     package init(
         devices: DeviceManager, probes: ProbeRunner, health: HealthMonitor, supervisor: WorkloadSupervisor,
-        state: NodeState,
-        interval: Duration, trustUserKernelLog: Bool, logger: Logger
+        state: NodeState, host: HostWatch, interval: Duration, trustUserKernelLog: Bool, logger: Logger
     ) {
         self.devices = devices
         self.probes = probes
         self.health = health
         self.supervisor = supervisor
         self.state = state
+        self.host = host
         self.interval = interval
         self.trustUserKernelLog = trustUserKernelLog
         self.logger = logger
@@ -43,6 +44,7 @@ package struct CollectionCycle: Service {
                 group.addTask { await sampleDevices() }
                 group.addTask { await watchWorkloads() }
                 group.addTask { await watchFaults() }
+                group.addTask { await watchHost() }
             }
         }
         await probes.stop()
@@ -54,10 +56,14 @@ package struct CollectionCycle: Service {
 
     private func sampleDevices() async {
         _ = await devices.inventory()
+        var placed: [HostWatch.Placed]?
         while !Task.isCancelled {
             let start = ContinuousClock.now
             let sweep = await devices.sample()
             if Task.isCancelled { return }
+            if let topology = await host.topology(of: await devices.devices, unless: &placed) {
+                await state.set(topology: topology)
+            }
             await take(sweep)
             try? await Task.sleep(until: start + interval, clock: .continuous)
         }
@@ -99,6 +105,20 @@ package struct CollectionCycle: Service {
             } else {
                 try? await Task.sleep(until: start + Self.segmentInterval, clock: .continuous)
             }
+        }
+    }
+
+    // MARK: The host
+
+    /// A file system that hangs holds up the next look, not the end of this task.
+    private func watchHost() async {
+        let (looks, found) = AsyncStream.makeStream(of: HostFacts.self)
+        host.look { found.yield($0) }
+        for await facts in looks {
+            await state.set(host: facts)
+            try? await Task.sleep(for: HostWatch.interval)
+            if Task.isCancelled { return }
+            host.look { found.yield($0) }
         }
     }
 

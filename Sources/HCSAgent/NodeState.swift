@@ -9,7 +9,7 @@ package actor NodeState {
     private let bootID: String
     private let startMilliseconds: Int64
     private let scheduler: String?
-    private let host: HostFacts
+    private var host: HostFacts
     private let simulating: Bool
     private var sequence: UInt64 = 0
     private var devices: [Device] = []
@@ -22,6 +22,7 @@ package actor NodeState {
     private var leases: [LeaseObservation] = []
     private var escapes: [Escape] = []
     private var escapeTotals: [EscapeCount] = []
+    private var topology: Topology?
     private var schedulerReachable = false
     /// Raised when the scheduler should hear of something at once.
     package nonisolated let changed = ChangeSignal()
@@ -98,6 +99,15 @@ package actor NodeState {
         if news { changed.raise() }
     }
 
+    /// Goes out with the next report.
+    package func set(host new: HostFacts) { host = new }
+
+    package func set(topology new: Topology) {
+        guard new != topology else { return }
+        topology = new
+        changed.raise()
+    }
+
     package func set(schedulerReachable new: Bool) { schedulerReachable = new }
 
     // MARK: What goes out
@@ -130,13 +140,13 @@ package actor NodeState {
             bootID: bootID, node: node, sequence: sequence, agentStartMilliseconds: startMilliseconds,
             sentMilliseconds: RealtimeClock.nowMilliseconds(), host: host, devices: deviceReports(),
             workloads: Array(workloads.prefix(APILimits.workloadsPerReport)), vendors: vendors, probes: probes,
-            leases: leases, escapes: escapes)
+            leases: leases, escapes: escapes, topology: topology)
     }
 
     package func status() -> AgentStatus {
         AgentStatus(
             node: node, agentVersion: HCSVersion.current, scheduler: scheduler, schedulerReachable: schedulerReachable,
             devices: deviceReports(), workloads: workloads, vendors: vendors, probes: probes, leases: leases,
-            escapes: escapes, escapeTotals: escapeTotals)
+            escapes: escapes, escapeTotals: escapeTotals, host: host, topology: topology)
     }
 }

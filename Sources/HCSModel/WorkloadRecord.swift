@@ -86,12 +86,17 @@ package struct NodeRecord: Hashable, Sendable, Codable {
     package var bootID: String
     package var host: HostFacts
     package var devices: [Device]
+    package var topology: Topology?
 
-    package init(name: String, agentVersion: String, bootID: String, host: HostFacts, devices: [Device]) {
+    package init(
+        name: String, agentVersion: String, bootID: String, host: HostFacts, devices: [Device],
+        topology: Topology? = nil
+    ) {
         self.name = name
         self.agentVersion = agentVersion
         self.bootID = bootID
         self.host = host
         self.devices = devices
+        self.topology = topology
     }
 }

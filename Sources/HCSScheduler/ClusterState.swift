@@ -80,8 +80,8 @@ package struct ClusterState: Sendable {
             )
         }
         let record = NodeRecord(
-            name: report.node, agentVersion: report.agentVersion, bootID: report.bootID, host: report.host,
-            devices: report.devices.map(\.device))
+            name: report.node, agentVersion: report.agentVersion, bootID: report.bootID, host: report.host.lasting,
+            devices: report.devices.map(\.device), topology: report.topology)
         if nodes[report.node]?.record != record { changedNodes.insert(report.node) }
         if assignmentRevision[report.node] == nil { assignmentRevision[report.node] = revision }
         nodes[report.node] = NodeEntry(record: record, report: report, lastHeard: monotonic)
@@ -334,10 +334,11 @@ package struct ClusterState: Sendable {
                 name: entry.record.name, state: notReady(entry, monotonic: monotonic) == nil ? .ready : .unreachable,
                 lastReportAgeMilliseconds: entry.lastHeard.map { monotonic - $0 } ?? -1,
                 agentVersion: entry.record.agentVersion,
-                bootID: entry.record.bootID, host: entry.record.host, deviceCount: entry.record.devices.count,
+                bootID: entry.record.bootID, host: entry.report?.host ?? entry.record.host,
+                deviceCount: entry.record.devices.count,
                 simulatedDeviceCount: entry.record.devices.count { $0.simulated }, vendors: entry.report?.vendors ?? [],
                 probes: entry.report?.probes ?? [], leases: entry.report?.leases,
-                escapes: entry.report?.escapes)
+                escapes: entry.report?.escapes, topology: entry.record.topology)
         }
     }
 

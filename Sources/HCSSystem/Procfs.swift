@@ -102,6 +102,30 @@ package struct Procfs: Sendable {
         return (model ?? "unknown", count)
     }
 
+    /// Vector and matrix units that every CPU has.
+    package func vectorFeatures() -> [String] {
+        Self.parseVectorFeatures((try? SmallFile.text(root.path("/proc/cpuinfo"), limit: 16 << 20)) ?? "")
+    }
+
+    /// x86 has `flags`, arm64 and LoongArch `Features` lines. Sorted.
+    static func parseVectorFeatures(_ text: String) -> [String] {
+        var common: Set<Substring>?
+        var last: Substring?
+        for line in text.split(separator: "\n") where line.hasPrefix("flags") || line.hasPrefix("Features") {
+            guard line != last, let colon = line.firstIndex(of: ":") else { continue }
+            last = line
+            let features = line[line.index(after: colon)...].split(separator: " ").filter(isVectorFeature)
+            common = common?.intersection(features) ?? Set(features)
+        }
+        return (common ?? []).map { $0 == "asimd" ? "neon" : String($0) }.sorted()
+    }
+
+    private static func isVectorFeature(_ name: Substring) -> Bool {
+        guard name.utf8.count <= 32 else { return false }
+        return ["avx", "amx", "asimd", "sve", "sme"].contains { name.hasPrefix($0) }
+            || ["sse4_2", "fma", "f16c", "neon", "fphp", "bf16", "i8mm", "lsx", "lasx"].contains(name)
+    }
+
     /// Value of a `Key:<blank>value` line.
     static func field(_ key: String, in text: String) -> Substring? {
         for line in text.split(separator: "\n") where line.hasPrefix(key) && line.dropFirst(key.count).first == ":" {

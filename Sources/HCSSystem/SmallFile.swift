@@ -34,6 +34,12 @@ package enum SmallFile {
         return names.sorted()
     }
 
+    /// The group that a file, or what a link leads to, belongs to; nil where it cannot be looked at.
+    package static func group(of path: String) -> UInt32? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_gid : nil
+    }
+
     /// Where a symbolic link points, as written.
     package static func link(_ path: String) throws(SystemError) -> String {
         var buffer = [UInt8](repeating: 0, count: 4096)

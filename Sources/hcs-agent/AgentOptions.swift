@@ -52,6 +52,10 @@ struct AgentOptions: ParsableArguments {
     var metricsPort: Int?
     @Option(help: "What to do about device memory that no quota explains: report, terminate or ignore.")
     var escapePolicy: String?
+    @Option(
+        help: ArgumentHelp(
+            "Models that workloads load, told of with its disk; the default is the state.", valueName: "dir"))
+    var modelCache: String?
 
     /// The configuration, without a simulated host.
     func resolve() throws -> AgentConfiguration {
@@ -73,6 +77,7 @@ struct AgentOptions: ParsableArguments {
         flags.simulatedKernelLog = simulatedKernelLog.map(Self.absolute)
         flags.metricsPort = metricsPort
         flags.escapePolicy = escapePolicy
+        flags.modelCache = modelCache.map(Self.absolute)
         return try AgentConfiguration(
             flags: flags, environment: StandardDirectories.current(), uid: geteuid(), hostname: Hostname.current(),
             executable: try SmallFile.link("/proc/self/exe"), fileExists: { access($0, F_OK) == 0 })

@@ -6,6 +6,22 @@ enum Format {
 
     static func bytes(_ count: ByteCount?) -> String { count.map { $0.bytes == 0 ? "0" : "\($0)" } ?? none }
 
+    /// Names come from vendor libraries and from submitters: a control character must not move the cursor.
+    static func printable(_ text: String) -> String { TextTable.Cell(text).text }
+
+    /// Lines of at most `width` characters, broken at blanks; a word that is longer stands alone.
+    static func wrapped(_ text: String, width: Int) -> [String] {
+        var lines: [String] = []
+        for word in text.split(separator: " ") {
+            if let last = lines.last, last.count + 1 + word.count <= width {
+                lines[lines.count - 1] += " \(word)"
+            } else {
+                lines.append(String(word))
+            }
+        }
+        return lines
+    }
+
     static func tflops(_ value: Double?) -> String {
         guard let value, value.isFinite, value >= 0, value < 1e9 else { return none }
         let tenths = Int((value * 10).rounded())

@@ -1,3 +1,5 @@
+import ArgumentParser
+
 /// Lets the options that (nearly) every verb has stand before the verb too: `hcs --scheduler URL nodes`.
 enum GlobalOptions {
     private static let names: Set<String> = ["--scheduler", "--token-file", "--output", "-o"]
@@ -12,6 +14,13 @@ enum GlobalOptions {
         guard index > arguments.startIndex, index < arguments.endIndex, !arguments[index].hasPrefix("-") else {
             return arguments
         }
-        return [arguments[index]] + arguments[..<index] + arguments[(index + 1)...]
+        let verbs = index..<index + (hasVerb(arguments[index], arguments[(index + 1)...].first) ? 2 : 1)
+        return Array(arguments[verbs] + arguments[..<index] + arguments[verbs.upperBound...])
+    }
+
+    /// Whether the second word is a verb of the first's own.
+    private static func hasVerb(_ noun: String, _ word: String?) -> Bool {
+        HCSCommand.configuration.subcommands.first { $0.configuration.commandName == noun }?.configuration.subcommands
+            .contains { $0.configuration.commandName == word } ?? false
     }
 }

@@ -24,6 +24,7 @@ struct HCSCommand: AsyncParsableCommand {
         subcommands: [
             NodesCommand.self,
             DevicesCommand.self,
+            TopologyCommand.self,
             SubmitCommand.self,
             RunCommand.self,
             WorkloadsCommand.self,

@@ -36,11 +36,11 @@ import Testing
         #expect(try HCSJSON.decode(NodeReport.self, from: data) == report)
     }
 
-    @Test func `a report of an older agent, without leases and escapes, is taken`() throws {
+    @Test func `a report of an older agent, without leases, escapes and topology, is taken`() throws {
         var object = try #require(JSONSerialization.jsonObject(with: HCSJSON.encode(report)) as? [String: Any])
-        for key in ["leases", "escapes"] { object[key] = nil }
+        for key in ["leases", "escapes", "topology"] { object[key] = nil }
         let old = try HCSJSON.decode(NodeReport.self, from: try JSONSerialization.data(withJSONObject: object))
-        #expect(old.leases == nil && old.escapes == nil)
+        #expect(old.leases == nil && old.escapes == nil && old.topology == nil)
     }
 
     @Test func `throughput is an object by precision, for programs that read it`() throws {

@@ -10,7 +10,10 @@ package enum Doctor {
     /// - Parameter configuration: where the agent would look for its parts.
     package static func examine(_ configuration: AgentConfiguration) async -> DoctorReport {
         let host = await Agent.blocking {
-            HostFactsReader(pciVendors: Set(Vendor.allCases.map(\.pciVendorID))).read()
+            let reader = HostWatch.reader(configuration)
+            var facts = reader.read()
+            reader.refresh(&facts)
+            return facts
         }
         let vendors = await examineVendors(configuration)
         let probes = await Agent.blocking {
@@ -21,9 +24,10 @@ package enum Doctor {
             DoctorReport.Check("capabilities", .info, capabilities(probes.capabilities)),
         ]
         checks += await Agent.blocking { hostChecks(configuration) }
+        checks += facts(host)
         return DoctorReport(
             version: HCSVersion.current, host: host.hostname, kernel: host.kernel, architecture: host.architecture,
-            vendors: vendors, checks: checks, summary: summary(vendors, host))
+            vendors: vendors, checks: checks, summary: summary(vendors, host), facts: host)
     }
 
     private static func check(_ name: String, _ finding: ProbeReport.Finding) -> DoctorReport.Check {

@@ -58,10 +58,11 @@ package struct DoctorReport: Hashable, Sendable, Codable {
     package var vendors: [VendorFinding]
     package var checks: [Check]
     package var summary: String
+    package var facts: HostFacts
 
     package init(
         version: String, host: String, kernel: String, architecture: String, vendors: [VendorFinding], checks: [Check],
-        summary: String
+        summary: String, facts: HostFacts
     ) {
         self.version = version
         self.host = host
@@ -70,6 +71,7 @@ package struct DoctorReport: Hashable, Sendable, Codable {
         self.vendors = vendors
         self.checks = checks
         self.summary = summary
+        self.facts = facts
     }
 
     /// For people.

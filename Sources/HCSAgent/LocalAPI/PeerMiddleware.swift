@@ -1,5 +1,5 @@
-import Glibc
 import HCSAPI
+import HCSSystem
 import Hummingbird
 
 /// Lets in root, the agent's own user and the socket's group; anybody else gets 403. The socket's mode says the same, but a
@@ -27,8 +27,7 @@ struct PeerMiddleware: RouterMiddleware {
     /// Looked up each time: an administrator may give the socket to another group. nil when it is root's: then a process of
     /// the group root is not enough, since the default group of the socket is nobody's decision.
     private func socketGroup() -> UInt32? {
-        var status = stat()
-        guard stat(socketPath, &status) == 0, status.st_gid != 0 else { return nil }
-        return status.st_gid
+        guard let group = SmallFile.group(of: socketPath), group != 0 else { return nil }
+        return group
     }
 }

@@ -2,9 +2,16 @@ import ArgumentParser
 import HCSAPI
 import HCSModel
 
-struct DevicesCommand: AsyncParsableCommand {
+/// `hcs devices` lists; `hcs devices show ID` tells all of one.
+struct DevicesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "devices", abstract: "List the devices of the pool with their memory and health.",
+        commandName: "devices", abstract: "List the devices of the pool with their memory and health, or show one.",
+        subcommands: [ListDevicesCommand.self, ShowDeviceCommand.self], defaultSubcommand: ListDevicesCommand.self)
+}
+
+struct ListDevicesCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "list", abstract: "List the devices of the pool with their memory and health.",
         discussion: """
             FP16 and FP32 are the peak dense TFLOPS of the catalogue. FREE is what the scheduler can still give out: \
             the larger of the granted quotas and the driver's own count is taken off the total.
@@ -12,6 +19,7 @@ struct DevicesCommand: AsyncParsableCommand {
             Examples:
               hcs devices
               hcs devices --output json | jq '.items[].device.id'
+              hcs devices show GPU-2f1c
             """)
 
     @OptionGroup var connection: SchedulerOptions
