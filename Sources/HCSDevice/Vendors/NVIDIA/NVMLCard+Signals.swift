@@ -146,13 +146,13 @@ extension NVMLCard {
     private func ecc(_ type: Int32, _ counter: Int32) -> Double? {
         wide(.eccTotal(UInt32(type), UInt32(counter))) {
             library.table.device_get_total_ecc_errors?(handle, UInt32(type), UInt32(counter), &$0)
-        }.map(Double.init)
+        }.map { Double($0) }
     }
 
     private func ecc(_ type: Int32, _ counter: Int32, at place: Int32) -> Double? {
         wide(.eccPlace(UInt32(type), UInt32(counter), UInt32(place))) {
             library.table.device_get_memory_error_counter?(handle, UInt32(type), UInt32(counter), UInt32(place), &$0)
-        }.map(Double.init)
+        }.map { Double($0) }
     }
 
     /// Figures that change seldom or cost more: read in turn, so that no pass pays for all cards.
