@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Calls of nvidia-ml-py against a simulated host of two cards, the second with one MIG instance."""
+
 import ctypes
 import mmap
 import os
@@ -74,8 +75,14 @@ class State:
 
 state = State()
 for name, value in {
-    "memory-reserved": 512 << 20, "ecc-corrected-volatile": 5, "ecc-uncorrected": 2, "rows-remapped-corrected": 3,
-    "row-remap-pending": 1, "clock-events": 0x40, "memory-temperature": 51, "recovery-action": 1,
+    "memory-reserved": 512 << 20,
+    "ecc-corrected-volatile": 5,
+    "ecc-uncorrected": 2,
+    "rows-remapped-corrected": 3,
+    "row-remap-pending": 1,
+    "clock-events": 0x40,
+    "memory-temperature": 51,
+    "recovery-action": 1,
 }.items():
     state.figure(0, name, value)
 state.word(State.DEVICES + 176, 66)  # temperature
@@ -93,7 +100,11 @@ check("name", lambda: nvml.nvmlDeviceGetName(card), "NVIDIA H100 80GB HBM3")
 check("UUID", lambda: nvml.nvmlDeviceGetUUID(card), "GPU-a1010000-0000-0000-0000-000000000000")
 check("by UUID", lambda: nvml.nvmlDeviceGetIndex(nvml.nvmlDeviceGetHandleByUUID(nvml.nvmlDeviceGetUUID(cut))), 1)
 pci = nvml.nvmlDeviceGetPciInfo_v3(card)
-check("PCI info v3", lambda: (pci.domain, pci.bus, pci.busId, pci.pciDeviceId), (0xFFFF, 0x10, "0000FFFF:10:00.0", 0x233010DE))
+check(
+    "PCI info v3",
+    lambda: (pci.domain, pci.bus, pci.busId, pci.pciDeviceId),
+    (0xFFFF, 0x10, "0000FFFF:10:00.0", 0x233010DE),
+)
 check("serial", lambda: nvml.nvmlDeviceGetSerial(card), "1650123000016")
 check("VBIOS", lambda: nvml.nvmlDeviceGetVbiosVersion(card), "96.00.30.00.01")
 check("compute capability", lambda: nvml.nvmlDeviceGetCudaComputeCapability(card), (9, 0))
@@ -110,17 +121,54 @@ check("memory v2", lambda: (second.total, second.used, second.reserved), (80 << 
 check("utilisation", lambda: nvml.nvmlDeviceGetUtilizationRates(card).gpu, 37)
 check("temperature", lambda: nvml.nvmlDeviceGetTemperature(card, nvml.NVML_TEMPERATURE_GPU), 66)
 check("temperature, versioned", lambda: nvml.nvmlDeviceGetTemperatureV(card, nvml.NVML_TEMPERATURE_GPU), 66)
-check("temperature threshold", lambda: nvml.nvmlDeviceGetTemperatureThreshold(card, nvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN), 87)
+check(
+    "temperature threshold",
+    lambda: nvml.nvmlDeviceGetTemperatureThreshold(card, nvml.NVML_TEMPERATURE_THRESHOLD_SLOWDOWN),
+    87,
+)
 check("power", lambda: nvml.nvmlDeviceGetPowerUsage(card), 321_000)
 check("power limit", lambda: nvml.nvmlDeviceGetEnforcedPowerLimit(card), 700_000)
 check("energy", lambda: nvml.nvmlDeviceGetTotalEnergyConsumption(card), 1_000_000)
-check("clocks", lambda: (nvml.nvmlDeviceGetClockInfo(card, nvml.NVML_CLOCK_SM), nvml.nvmlDeviceGetMaxClockInfo(card, nvml.NVML_CLOCK_MEM)), (1200, 2619))
-check("event reasons", lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(card), nvml.nvmlClocksEventReasonHwThermalSlowdown)
-check("PCIe link", lambda: (nvml.nvmlDeviceGetCurrPcieLinkGeneration(card), nvml.nvmlDeviceGetCurrPcieLinkWidth(card), nvml.nvmlDeviceGetPcieReplayCounter(card)), (5, 16, 0))
+check(
+    "clocks",
+    lambda: (
+        nvml.nvmlDeviceGetClockInfo(card, nvml.NVML_CLOCK_SM),
+        nvml.nvmlDeviceGetMaxClockInfo(card, nvml.NVML_CLOCK_MEM),
+    ),
+    (1200, 2619),
+)
+check(
+    "event reasons",
+    lambda: nvml.nvmlDeviceGetCurrentClocksEventReasons(card),
+    nvml.nvmlClocksEventReasonHwThermalSlowdown,
+)
+check(
+    "PCIe link",
+    lambda: (
+        nvml.nvmlDeviceGetCurrPcieLinkGeneration(card),
+        nvml.nvmlDeviceGetCurrPcieLinkWidth(card),
+        nvml.nvmlDeviceGetPcieReplayCounter(card),
+    ),
+    (5, 16, 0),
+)
 check("ECC mode", lambda: nvml.nvmlDeviceGetEccMode(card), [1, 1])
-check("ECC volatile", lambda: nvml.nvmlDeviceGetTotalEccErrors(card, nvml.NVML_MEMORY_ERROR_TYPE_CORRECTED, nvml.NVML_VOLATILE_ECC), 5)
-check("ECC by place", lambda: nvml.nvmlDeviceGetMemoryErrorCounter(card, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_AGGREGATE_ECC, nvml.NVML_MEMORY_LOCATION_DRAM), 2)
-check("retired pages", lambda: nvml.nvmlDeviceGetRetiredPages(card, nvml.NVML_PAGE_RETIREMENT_CAUSE_DOUBLE_BIT_ECC_ERROR), [])
+check(
+    "ECC volatile",
+    lambda: nvml.nvmlDeviceGetTotalEccErrors(card, nvml.NVML_MEMORY_ERROR_TYPE_CORRECTED, nvml.NVML_VOLATILE_ECC),
+    5,
+)
+check(
+    "ECC by place",
+    lambda: nvml.nvmlDeviceGetMemoryErrorCounter(
+        card, nvml.NVML_MEMORY_ERROR_TYPE_UNCORRECTED, nvml.NVML_AGGREGATE_ECC, nvml.NVML_MEMORY_LOCATION_DRAM
+    ),
+    2,
+)
+check(
+    "retired pages",
+    lambda: nvml.nvmlDeviceGetRetiredPages(card, nvml.NVML_PAGE_RETIREMENT_CAUSE_DOUBLE_BIT_ECC_ERROR),
+    [],
+)
 check("remapped rows", lambda: tuple(nvml.nvmlDeviceGetRemappedRows(card)), (3, 0, 1, 0))
 check("row histogram", lambda: nvml.nvmlDeviceGetRowRemapperHistogram(card).max, 640)
 fields = [nvml.NVML_FI_DEV_MEMORY_TEMP, nvml.NVML_FI_DEV_GET_GPU_RECOVERY_ACTION, 9999]
@@ -132,14 +180,27 @@ check(
 check("NVLink state", lambda: [nvml.nvmlDeviceGetNvLinkState(card, link) for link in (0, 1)], [1, 1])
 check("NVLink end", refuses(nvml.NVML_ERROR_INVALID_ARGUMENT, lambda: nvml.nvmlDeviceGetNvLinkState(card, 2)), True)
 check("NVLink errors", lambda: nvml.nvmlDeviceGetNvLinkErrorCounter(card, 0, nvml.NVML_NVLINK_ERROR_DL_CRC_FLIT), 17)
-check("NVLink errors of NVLink 4", refuses(nvml.NVML_ERROR_NOT_SUPPORTED, lambda: nvml.nvmlDeviceGetNvLinkErrorCounter(card, 1, 2)), True)
+check(
+    "NVLink errors of NVLink 4",
+    refuses(nvml.NVML_ERROR_NOT_SUPPORTED, lambda: nvml.nvmlDeviceGetNvLinkErrorCounter(card, 1, 2)),
+    True,
+)
 check(
     "NVLink fields",
-    lambda: [v.value.uiVal for v in nvml.nvmlDeviceGetFieldValues(card, [(nvml.NVML_FI_DEV_NVLINK_ERROR_DL_CRC, 1), (nvml.NVML_FI_DEV_NVLINK_GET_SPEED, 1)])],
+    lambda: [
+        v.value.uiVal
+        for v in nvml.nvmlDeviceGetFieldValues(
+            card, [(nvml.NVML_FI_DEV_NVLINK_ERROR_DL_CRC, 1), (nvml.NVML_FI_DEV_NVLINK_GET_SPEED, 1)]
+        )
+    ],
     [23, 26562],
 )
 check("NVLink peer", lambda: nvml.nvmlDeviceGetNvLinkRemotePciInfo(card, 0).busId, "0000FFFF:11:00.0")
-check("NVLink peer's kind", lambda: [nvml.nvmlDeviceGetNvLinkRemoteDeviceType(card, link) for link in (0, 1)], [nvml.NVML_NVLINK_DEVICE_TYPE_GPU, nvml.NVML_NVLINK_DEVICE_TYPE_SWITCH])
+check(
+    "NVLink peer's kind",
+    lambda: [nvml.nvmlDeviceGetNvLinkRemoteDeviceType(card, link) for link in (0, 1)],
+    [nvml.NVML_NVLINK_DEVICE_TYPE_GPU, nvml.NVML_NVLINK_DEVICE_TYPE_SWITCH],
+)
 check("topology", lambda: nvml.nvmlDeviceGetTopologyCommonAncestor(card, cut), nvml.NVML_TOPOLOGY_NODE)
 
 events = nvml.nvmlEventSetCreate()
@@ -149,7 +210,13 @@ state.figure(0, "event", 79)
 state.figure(0, "event-count", 1)
 check(
     "event Xid 79",
-    lambda: (lambda e: (e.eventType, e.eventData, ctypes.cast(e.device, ctypes.c_void_p).value == ctypes.cast(card, ctypes.c_void_p).value))(nvml.nvmlEventSetWait_v2(events, 1000)),
+    lambda: (
+        lambda e: (
+            e.eventType,
+            e.eventData,
+            ctypes.cast(e.device, ctypes.c_void_p).value == ctypes.cast(card, ctypes.c_void_p).value,
+        )
+    )(nvml.nvmlEventSetWait_v2(events, 1000)),
     (nvml.nvmlEventTypeXidCriticalError, 79, True),
 )
 nvml.nvmlEventSetFree(events)
@@ -162,9 +229,19 @@ check("MIG UUID", lambda: nvml.nvmlDeviceGetUUID(part), os.environ["HCS_MIG"])
 check("MIG name", lambda: nvml.nvmlDeviceGetName(part), "NVIDIA H100 80GB HBM3 MIG 1g.10gb")
 check("MIG memory", lambda: nvml.nvmlDeviceGetMemoryInfo(part).total, 10 << 30)
 check("MIG attributes", lambda: nvml.nvmlDeviceGetAttributes_v2(part).gpuInstanceSliceCount, 1)
-check("MIG instances", lambda: (nvml.nvmlDeviceGetGpuInstanceId(part), nvml.nvmlDeviceGetComputeInstanceId(part)), (1, 0))
-check("a card's call on an instance", refuses(nvml.NVML_ERROR_NOT_SUPPORTED, lambda: nvml.nvmlDeviceGetPowerUsage(part)), True)
-check("no more instances", refuses(nvml.NVML_ERROR_NOT_FOUND, lambda: nvml.nvmlDeviceGetMigDeviceHandleByIndex(cut, 1)), True)
+check(
+    "MIG instances", lambda: (nvml.nvmlDeviceGetGpuInstanceId(part), nvml.nvmlDeviceGetComputeInstanceId(part)), (1, 0)
+)
+check(
+    "a card's call on an instance",
+    refuses(nvml.NVML_ERROR_NOT_SUPPORTED, lambda: nvml.nvmlDeviceGetPowerUsage(part)),
+    True,
+)
+check(
+    "no more instances",
+    refuses(nvml.NVML_ERROR_NOT_FOUND, lambda: nvml.nvmlDeviceGetMigDeviceHandleByIndex(cut, 1)),
+    True,
+)
 
 state.word(State.DEVICES + 168, 1)  # fallen off the bus
 check("lost", refuses(nvml.NVML_ERROR_GPU_IS_LOST, lambda: nvml.nvmlDeviceGetPowerUsage(card)), True)
