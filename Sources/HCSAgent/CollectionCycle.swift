@@ -75,6 +75,7 @@ package struct CollectionCycle: Service {
         let vendors = sweep.workers
         await health.update(devices: known, at: now)
         await health.record(samples: sweep.samples, vendors: vendors, at: now)
+        await countEvents(of: sweep, devices: known, at: now)
         await state.set(devices: known)
         await state.set(samples: sweep.samples)
         await state.set(vendors: vendors)
@@ -129,18 +130,34 @@ package struct CollectionCycle: Service {
             // What stands in the log from an earlier simulation concerns nobody now; real history does.
             if event.isHistory && event.simulated { continue }
             guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else { continue }
-            let outcome = await health.record(fault)
-            switch outcome {
-            case .counted(let ids):
-                logger.warning(
-                    "\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.record)")
+            if await count(fault) {
                 await publishHealth(at: RealtimeClock.nowMilliseconds())
                 await health.save()
-            case .unmatched: logger.warning("\(fault.family) \(fault.code) on no device known here: \(fault.record)")
-            case .notDeviceFault:
-                logger.info("\(fault.family) \(fault.code), which is no fault of a device: \(fault.record)")
-            case .duplicate: break
             }
         }
+    }
+
+    /// What the vendors' libraries tell is in the kernel log too: it counts where that log cannot be read.
+    private func countEvents(of sweep: DeviceSweep, devices: [Device], at now: Int64) async {
+        let read = Set(probes.statuses().filter { $0.state != .unavailable }.map(\.name))
+        let unread = devices.filter {
+            !read.contains($0.simulated ? SimulatedKernelLogProbe.probeName : KernelLogProbe.probeName)
+        }
+        for fault in LibraryEvents.faults(in: sweep.samples, of: unread, at: now) { _ = await count(fault) }
+    }
+
+    /// Whether a device's evidence changed.
+    private func count(_ fault: Fault) async -> Bool {
+        switch await health.record(fault) {
+        case .counted(let ids):
+            logger.warning(
+                "\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.record)")
+            return true
+        case .unmatched: logger.warning("\(fault.family) \(fault.code) on no device known here: \(fault.record)")
+        case .notDeviceFault:
+            logger.info("\(fault.family) \(fault.code), which is no fault of a device: \(fault.record)")
+        case .duplicate: break
+        }
+        return false
     }
 }

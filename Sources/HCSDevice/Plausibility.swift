@@ -25,7 +25,7 @@ package enum Plausibility {
         dropped += raw.processes.count - processes.count
         let sample = DeviceSample(
             memoryUsed: used, vendorHealth: raw.health, faultCodes: raw.faultCodes, signals: signals,
-            processes: processes)
+            processes: processes, events: raw.events)
         return (sample, dropped)
     }
 }

@@ -9,10 +9,12 @@ package struct RawSample: Hashable, Sendable {
     /// In the units of `Signal.Traits`.
     package var signals: SignalReadings
     package var processes: [DeviceSample.ProcessMemory]
+    package var events: [DeviceEvent]
 
     package init(
         id: DeviceID, memoryUsed: UInt64? = nil, health: DeviceSample.VendorHealth? = nil, faultCodes: [UInt64] = [],
-        signals: SignalReadings = SignalReadings(), processes: [DeviceSample.ProcessMemory] = []
+        signals: SignalReadings = SignalReadings(), processes: [DeviceSample.ProcessMemory] = [],
+        events: [DeviceEvent] = []
     ) {
         self.id = id
         self.memoryUsed = memoryUsed
@@ -20,6 +22,7 @@ package struct RawSample: Hashable, Sendable {
         self.faultCodes = faultCodes
         self.signals = signals
         self.processes = processes
+        self.events = events
     }
 
     /// A device that was there and does not answer any more.
@@ -36,6 +39,7 @@ extension RawSample {
             ("codes", .array(faultCodes.prefix(WorkerProtocol.maximumFaultCodes).map { JSONValue($0) })),
             ("signals", JSONValue(fields: figures.map { ($0.key.description, .number($0.value)) })),
             ("processes", .array(kept.map { .array([JSONValue($0.pid), JSONValue($0.memory.bytes)]) })),
+            ("events", events.isEmpty ? nil : .array(events.prefix(DeviceSample.eventLimit).map(\.json))),
         ])
     }
 
@@ -57,6 +61,18 @@ extension RawSample {
             health: json["health"]?.string.flatMap { DeviceSample.VendorHealth(rawValue: $0) },
             faultCodes: (json["codes"]?.array ?? []).prefix(WorkerProtocol.maximumFaultCodes).compactMap {
                 $0.integer(UInt64.self)
-            }, signals: signals, processes: processes)
+            }, signals: signals, processes: processes,
+            events: (json["events"]?.array ?? []).prefix(DeviceSample.eventLimit).compactMap { DeviceEvent(json: $0) })
+    }
+}
+
+extension DeviceEvent {
+    fileprivate var json: JSONValue { .array([.string(kind.rawValue), JSONValue(code), JSONValue(count)]) }
+
+    fileprivate init?(json: JSONValue) {
+        guard let fields = json.array, fields.count == 3, let kind = fields[0].string.flatMap({ Kind(rawValue: $0) }),
+            let code = fields[1].integer(UInt32.self), let count = fields[2].integer(UInt32.self), count > 0
+        else { return nil }
+        self.init(kind: kind, code: code, count: count)
     }
 }

@@ -35,6 +35,57 @@ package struct Scenario: Sendable, Equatable, Codable {
         package var figures: [String: UInt64?]
         /// Lanes to other devices, by lane number.
         package var links: [Link]
+        /// MIG instances that an NVIDIA card is cut into; empty = it is not.
+        package var mig: [Instance]
+
+        /// One MIG instance.
+        package struct Instance: Sendable, Equatable, Codable {
+            package var memory: ByteCount
+            /// Of the seven that a card has.
+            package var slices: UInt32
+
+            package init(memory: ByteCount, slices: UInt32) {
+                self.memory = memory
+                self.slices = slices
+            }
+
+            /// As the library names it.
+            package var profile: String { "\(slices)g.\(memory.bytes >> 30)gb" }
+
+            fileprivate static func fit(_ instances: [Instance], in card: ByteCount) -> Bool {
+                instances.allSatisfy {
+                    (1...UInt32(SimulatedHost.sliceLimit)).contains($0.slices) && $0.memory >= .mebibytes(1)
+                }
+                    && instances.map { Int($0.slices) }.reduce(0, +) <= SimulatedHost.sliceLimit
+                    && instances.map(\.memory).reduce(.zero) { $0.adding($1) } <= card
+            }
+
+            private enum CodingKeys: String, CodingKey, CaseIterable { case profile, memory, slices }
+
+            package init(from decoder: any Decoder) throws {
+                try decoder.rejectUnknownKeys(CodingKeys.self)
+                let values = try decoder.container(keyedBy: CodingKeys.self)
+                do {
+                    memory = try ByteCount.parse(values.decode(String.self, forKey: .memory))
+                } catch let error as ModelError {
+                    throw DecodingError.dataCorruptedError(
+                        forKey: .memory, in: values, debugDescription: error.message)
+                }
+                slices = try values.decode(UInt32.self, forKey: .slices)
+                let profile = try values.decodeIfPresent(String.self, forKey: .profile)
+                guard profile == nil || profile == self.profile else {
+                    throw DecodingError.dataCorruptedError(
+                        forKey: .profile, in: values,
+                        debugDescription: "slices and memory make it \(self.profile)")
+                }
+            }
+
+            package func encode(to encoder: any Encoder) throws {
+                var values = encoder.container(keyedBy: CodingKeys.self)
+                try values.encode(String(memory.bytes), forKey: .memory)
+                try values.encode(slices, forKey: .slices)
+            }
+        }
 
         /// One lane.
         package struct Link: Sendable, Equatable, Codable {
@@ -62,7 +113,7 @@ package struct Scenario: Sendable, Equatable, Codable {
             vendor: Vendor, model: String, memory: ByteCount, uuid: DeviceUUID? = nil, pci: PCIAddress? = nil,
             numa: UInt32? = nil, temperature: UInt64 = 45, power: UInt64 = 100, utilization: UInt64 = 0,
             cores: UInt32? = nil, granularity: ByteCount = .mebibytes(2), figures: [String: UInt64?] = [:],
-            links: [Link] = []
+            links: [Link] = [], mig: [Instance] = []
         ) {
             self.vendor = vendor
             self.model = model
@@ -77,11 +128,12 @@ package struct Scenario: Sendable, Equatable, Codable {
             self.granularity = granularity
             self.figures = figures
             self.links = links
+            self.mig = mig
         }
 
         private enum CodingKeys: String, CodingKey, CaseIterable {
             case vendor, model, memory, uuid, pci, numa, temperature, power, utilization, cores, granularity
-            case figures, links
+            case figures, links, mig
         }
 
         package init(from decoder: any Decoder) throws {
@@ -114,7 +166,8 @@ package struct Scenario: Sendable, Equatable, Codable {
                 cores: try values.decodeIfPresent(UInt32.self, forKey: .cores),
                 granularity: values.contains(.granularity) ? try size(.granularity) : .mebibytes(2),
                 figures: try values.decodeIfPresent([String: UInt64?].self, forKey: .figures) ?? [:],
-                links: try values.decodeIfPresent([Link].self, forKey: .links) ?? [])
+                links: try values.decodeIfPresent([Link].self, forKey: .links) ?? [],
+                mig: try values.decodeIfPresent([Instance].self, forKey: .mig) ?? [])
             try ensure(.uuid, uuid == nil || self.uuid != nil, "must have the form 8-4-4-4-12 in hexadecimal")
             try ensure(
                 .model, (1...95).contains(model.utf8.count) && model.utf8.allSatisfy { (0x20..<0x7f).contains($0) },
@@ -136,6 +189,9 @@ package struct Scenario: Sendable, Equatable, Codable {
             try ensure(
                 .links, links.count <= SimulatedHost.laneLimit && links.allSatisfy { (1...100).contains($0.version) },
                 "must be at most \(SimulatedHost.laneLimit) lanes with versions from 1 to 100")
+            try ensure(
+                .mig, mig.isEmpty || vendor == .nvidia && Instance.fit(mig, in: memory),
+                "must be instances of an nvidia card that share its memory and its \(SimulatedHost.sliceLimit) slices")
         }
 
         package func encode(to encoder: any Encoder) throws {
@@ -153,6 +209,7 @@ package struct Scenario: Sendable, Equatable, Codable {
             try values.encode(String(granularity.bytes), forKey: .granularity)
             try values.encode(figures, forKey: .figures)
             try values.encode(links, forKey: .links)
+            try values.encode(mig, forKey: .mig)
         }
     }
 
@@ -189,6 +246,10 @@ package struct Scenario: Sendable, Equatable, Codable {
         guard devices.count <= Self.deviceLimit else {
             return "has \(devices.count) devices, at most \(Self.deviceLimit) fit"
         }
+        let places = devices.count + devices.map(\.mig.count).reduce(0, +)
+        guard places <= Self.deviceLimit else {
+            return "has \(places) devices and MIG instances, at most \(Self.deviceLimit) fit"
+        }
         let positions = devices.indices
         for (position, device) in devices.enumerated() {
             let lane = device.links.firstIndex { $0.peer.map { $0 == position || $0 >= devices.count } ?? false }
@@ -201,6 +262,11 @@ package struct Scenario: Sendable, Equatable, Codable {
 
     package func uuid(at position: Int) -> DeviceUUID {
         devices[position].uuid ?? DeviceUUID(scenario: name, position: position)
+    }
+
+    /// Of a MIG instance of the device at `position`; its identity begins with `MIG-`.
+    package func uuid(ofInstance instance: Int, at position: Int) -> DeviceUUID {
+        DeviceUUID(scenario: "\(name)/mig/\(position)", position: instance)
     }
 
     package func pci(at position: Int) -> PCIAddress {

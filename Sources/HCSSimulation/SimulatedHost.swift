@@ -132,6 +132,9 @@ package struct SimulatedHost: ~Copyable, @unchecked Sendable {
     /// Lanes a simulated device can have.
     package static let laneLimit = Int(HCS_SIM_LINKS)
 
+    /// Compute slices of a simulated card that can be cut up.
+    package static let sliceLimit = Int(HCS_SIM_MIGS)
+
     /// - Parameter value: in the unit of the figure; nil = the library does not support it any more.
     package func set(_ device: String, figure name: String, to value: UInt64?) throws(SimulationError) {
         guard let figure = Self.figure(named: name) else {
@@ -225,6 +228,11 @@ package struct SimulatedHost: ~Copyable, @unchecked Sendable {
                 entry.pointee.peer = link.peer ?? .max
                 entry.pointee.up = 1
                 entry.pointee.version = link.version
+            }
+            for (number, instance) in device.mig.enumerated() {
+                hcs_sim_add_mig(
+                    map, UInt32(position), scenario.uuid(ofInstance: number, at: position).bytes,
+                    instance.memory.bytes, instance.slices)
             }
         }
     }

@@ -89,7 +89,8 @@ import Testing
         let sample = RawSample(
             id: device.id, memoryUsed: 7, health: .warning, faultCodes: [0x8C1F_2008],
             signals: [.temperature: 41.5, .power: 0, .utilization: 100],
-            processes: [.init(pid: 9, memory: ByteCount(5)), .init(pid: 8, memory: ByteCount(4))])
+            processes: [.init(pid: 9, memory: ByteCount(5)), .init(pid: 8, memory: ByteCount(4))],
+            events: [DeviceEvent(kind: .xid, code: 79), DeviceEvent(kind: .xid, code: 13, count: 7)])
         #expect(RawSample(json: try JSONValue(parsing: sample.json.utf8)) == sample)
     }
 
@@ -101,7 +102,8 @@ import Testing
         let processes = (1...5000).map { DeviceSample.ProcessMemory(pid: .max - Int32($0), memory: ByteCount(.max)) }
         let sample = RawSample(
             id: DeviceID(String(repeating: "x", count: 96)), memoryUsed: .max, health: .critical,
-            faultCodes: Array(repeating: .max, count: 1000), signals: signals, processes: processes)
+            faultCodes: Array(repeating: .max, count: 1000), signals: signals, processes: processes,
+            events: (0..<100).map { DeviceEvent(kind: .xid, code: .max - $0, count: .max) })
         let all = JSONValue.array(Array(repeating: sample.json, count: WorkerProtocol.maximumDevices))
         let reply = WorkerProtocol.reply(.max, .success(.object(["samples": all])))
         #expect(throws: Never.self) { try WorkerProtocol.value(of: Array(reply.dropLast()), number: .max) }

@@ -54,6 +54,37 @@ struct SimulationScenarioTests {
         #expect(throws: SimulationError.self) { try parse(device(extra)) }
     }
 
+    @Test func `cuts a card into instances that have UUIDs of their own`() throws {
+        let instances = #","mig":[{"profile":"1g.10gb","memory":"10Gi","slices":1},{"memory":"40Gi","slices":3}]"#
+        let scenario = try parse(device(instances))
+        #expect(scenario.devices.first?.mig.map(\.profile) == ["1g.10gb", "3g.40gb"])
+        #expect(scenario.devices.first?.mig.map(\.memory) == [.gibibytes(10), .gibibytes(40)])
+        #expect(Set((0..<2).map { scenario.uuid(ofInstance: $0, at: 0) } + [scenario.uuid(at: 0)]).count == 3)
+    }
+
+    @Test(arguments: [
+        #"{"memory":"10Gi","slices":8}"#, #"{"memory":"10Gi","slices":0}"#, #"{"memory":"81Gi","slices":1}"#,
+        #"{"memory":"1Ki","slices":1}"#, #"{"memory":"10Gi","slices":4},{"memory":"10Gi","slices":4}"#,
+        #"{"memory":"50Gi","slices":3},{"memory":"50Gi","slices":3}"#, #"{"slices":1}"#, #"{"memory":"10Gi"}"#,
+        #"{"memory":"10Gi","slices":1,"profile":"2g.10gb"}"#, #"{"memory":"10Gi","slices":1,"uuid":"x"}"#,
+    ])
+    func `refuses instances that no card can have`(instances: String) {
+        let error = #expect(throws: SimulationError.self) { try parse(device(#","mig":[\#(instances)]"#)) }
+        #expect(error?.message.contains("devices[0].mig") == true, "\(error?.message ?? "")")
+    }
+
+    @Test func `refuses more devices and instances than there is room for, and instances of another vendor's card`() {
+        let cut = #","mig":[\#(Array(repeating: #"{"memory":"1Gi","slices":1}"#, count: 7).joined(separator: ","))]"#
+        let card = #"{"vendor":"nvidia","model":"H100","memory":"80Gi"\#(cut)}"#
+        #expect(throws: Never.self) {
+            try parse(#"{"devices":[\#(Array(repeating: card, count: 8).joined(separator: ","))]}"#)
+        }
+        #expect(throws: SimulationError.self) {
+            try parse(#"{"devices":[\#(Array(repeating: card, count: 9).joined(separator: ","))]}"#)
+        }
+        #expect(throws: SimulationError.self) { try parse(device(cut).replacing("nvidia", with: "ascend")) }
+    }
+
     @Test func `refuses two devices with one identity and more than 64`() {
         let one = #"{"vendor":"nvidia","model":"a","memory":"1Gi","uuid":"00000000-0000-0000-0000-000000000001"}"#
         #expect(throws: SimulationError.self) { try parse(#"{"devices":[\#(one),\#(one)]}"#) }

@@ -117,14 +117,14 @@ import Testing
     @Test func `calls that fail again and again get a new worker`() async throws {
         let made = try await MadeLibrary(
             "libnvidia-ml.so.1",
-            MadeLibrary.minimalNVML.replacing("*n = 1; return 0;", with: "return 18;")
+            MadeLibrary.minimalNVML.replacing("*n = 1; return 0;", with: "return 999;")
                 + "const char *nvmlErrorString(int r) { return \"\\033[31mmismatch\"; }\n")
         let host = try TestHost()
         let manager = DeviceManager(
             sources: [host.source(.nvidia, libraries: made.directory.path)], executable: try workerExecutable(),
             timing: .patient)
         let first = try #require(await manager.sample().workers.first)
-        #expect(first.state == .running && first.reason == "nvmlDeviceGetCount_v2: ?[31mmismatch (18)")
+        #expect(first.state == .running && first.reason == "nvmlDeviceGetCount_v2: ?[31mmismatch (999)")
         #expect(await eventually(within: .seconds(60)) { await manager.sample().workers.first?.restarts ?? 0 > 0 })
         await manager.stop()
     }

@@ -46,34 +46,50 @@ struct SimulateCommand: ParsableCommand {
 
     struct SetValues: ParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "set",
-            abstract: "Change figures: temperature (C), power (W), utilization (%), used-elsewhere (bytes, 4Gi).")
+            commandName: "set", abstract: "Change what a device measures.",
+            discussion: """
+                Figures: temperature (C), power (W), utilization (%), used-elsewhere (bytes, 4Gi), and as whole numbers, or \
+                unset where the library is not to support it: \(SimulatedHost.figureNames.joined(separator: ", ")).
+                """)
         @Argument var device: String
         @Argument(help: ArgumentHelp("key=value", valueName: "key=value")) var values: [String]
         @OptionGroup var state: StateOption
+
+        private enum Change {
+            case field(SimulatedDevice.Field, UInt64)
+            case figure(String, UInt64?)
+        }
+
+        private static let fields: [String: SimulatedDevice.Field] = [
+            "temperature": .temperature, "power": .power, "utilization": .utilization, "used-elsewhere": .usedElsewhere,
+        ]
 
         func run() throws {
             guard !values.isEmpty else { throw ValidationError("give at least one key=value") }
             let changes = try values.map(parse)
             let host = try state.open()
-            for (field, value) in changes { try host.set(device, field, to: value) }
+            for change in changes {
+                switch change {
+                case .field(let field, let value): try host.set(device, field, to: value)
+                case .figure(let name, let value): try host.set(device, figure: name, to: value)
+                }
+            }
         }
 
-        private func parse(_ text: String) throws -> (SimulatedDevice.Field, UInt64) {
+        private func parse(_ text: String) throws -> Change {
             let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let keys: [String: SimulatedDevice.Field] = [
-                "temperature": .temperature, "power": .power, "utilization": .utilization,
-                "used-elsewhere": .usedElsewhere,
-            ]
-            guard parts.count == 2, let field = keys[String(parts[0])] else {
-                throw ValidationError(
-                    "'\(text.prefix(60))' must be key=value with one of \(keys.keys.sorted().joined(separator: ", "))")
+            let key = String(parts[0])
+            guard parts.count == 2, Self.fields[key] != nil || SimulatedHost.figureNames.contains(key) else {
+                let known = (Array(Self.fields.keys) + SimulatedHost.figureNames).sorted().joined(separator: ", ")
+                throw ValidationError("'\(text.prefix(60))' must be key=value with one of \(known)")
             }
-            if field == .usedElsewhere { return (field, try ByteCount.parse(parts[1]).bytes) }
+            if key == "used-elsewhere" { return .field(.usedElsewhere, try ByteCount.parse(parts[1]).bytes) }
+            let field = Self.fields[key]
+            if field == nil, parts[1] == "unset" { return .figure(key, nil) }
             guard let value = UInt64(parts[1]) else {
                 throw ValidationError("'\(parts[1].prefix(40))' is no whole number")
             }
-            return (field, value)
+            return field.map { .field($0, value) } ?? .figure(key, value)
         }
     }
 

@@ -9,8 +9,15 @@
 #include <stdlib.h>
 #include <strings.h>
 
+#if NVML_GENERATION == 450
+#define DRIVER_VERSION "450.248.02"
+#define NVML_VERSION "11." DRIVER_VERSION
+#define CUDA_DRIVER_VERSION 11000
+#else
 #define DRIVER_VERSION "580.65.06"
+#define NVML_VERSION "13." DRIVER_VERSION
 #define CUDA_DRIVER_VERSION 13000
+#endif
 
 static int references;
 
@@ -49,6 +56,12 @@ nvmlReturn_t nvml_reachable(nvmlDevice_t handle, const void *out, struct hcs_sim
     return hcs_sim_has_fault(view->device, HCS_SIM_FAULT_LOST) ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
 }
 
+/* What belongs to the card only: the library refuses it for an instance. */
+nvmlReturn_t nvml_card(nvmlDevice_t handle, const void *out, struct hcs_sim_view *view) {
+    nvmlReturn_t result = nvml_reachable(handle, out, view);
+    return result == NVML_SUCCESS && view->mig != NULL ? NVML_ERROR_NOT_SUPPORTED : result;
+}
+
 static nvmlReturn_t put_text(char *out, unsigned length, const char *text) {
     if (out == NULL)
         return NVML_ERROR_INVALID_ARGUMENT;
@@ -61,6 +74,12 @@ static nvmlReturn_t put_text(char *out, unsigned length, const char *text) {
 static void uuid_of(const struct hcs_sim_view *view, char *out, size_t size) {
     char text[HCS_SIM_UUID_TEXT];
     hcs_sim_uuid_print(view->mig != NULL ? view->mig->uuid : view->device->uuid, text);
+    if (NVML_GENERATION == 450 && view->mig != NULL) {
+        /* Before driver 470 an instance was named by its card. */
+        hcs_sim_uuid_print(view->device->uuid, text);
+        snprintf(out, size, "MIG-GPU-%s/%u/%u", text, view->mig->gpu_instance, view->mig->compute_instance);
+        return;
+    }
     snprintf(out, size, "%s-%s", view->mig != NULL ? "MIG" : "GPU", text);
 }
 
@@ -119,7 +138,7 @@ API nvmlSystemGetDriverVersion(char *version, unsigned length) {
 
 API nvmlSystemGetNVMLVersion(char *version, unsigned length) {
     nvmlReturn_t result = nvml_enter();
-    return result == NVML_SUCCESS ? put_text(version, length, "13." DRIVER_VERSION) : result;
+    return result == NVML_SUCCESS ? put_text(version, length, NVML_VERSION) : result;
 }
 
 API nvmlSystemGetCudaDriverVersion_v2(int *version) {
@@ -250,12 +269,40 @@ API nvmlDeviceGetPciInfo_v3(nvmlDevice_t handle, nvmlPciInfo_t *info) {
     return NVML_SUCCESS;
 }
 
+static nvmlReturn_t identity(nvmlDevice_t handle, char *out, unsigned length, const char *format, unsigned value) {
+    struct hcs_sim_view view;
+    char text[NVML_DEVICE_PART_NUMBER_BUFFER];
+    nvmlReturn_t result = nvml_card(handle, out, &view);
+    if (result != NVML_SUCCESS)
+        return result;
+    snprintf(text, sizeof text, format, value == 0 ? view.device->pci_bus : value);
+    return put_text(out, length, text);
+}
+
+API nvmlDeviceGetSerial(nvmlDevice_t handle, char *serial, unsigned length) {
+    return identity(handle, serial, length, "16501230%05u", 0);
+}
+
+API nvmlDeviceGetBoardPartNumber(nvmlDevice_t handle, char *number, unsigned length) {
+    return identity(handle, number, length, "692-2G520-0200-%03u", 500);
+}
+
+API nvmlDeviceGetVbiosVersion(nvmlDevice_t handle, char *version, unsigned length) {
+    return identity(handle, version, length, "96.00.30.00.%02u", 1);
+}
+
+/* What the driver keeps for itself is the card's, not an instance's. */
+static uint64_t nvml_reserved(const struct hcs_sim_view *view) {
+    uint64_t reserved = view->mig == NULL ? nvml_figure(view, HCS_SIM_FIGURE_MEMORY_RESERVED) : 0;
+    return reserved == HCS_SIM_UNSET ? 0 : reserved;
+}
+
 API nvmlDeviceGetMemoryInfo(nvmlDevice_t handle, nvmlMemory_t *memory) {
     struct hcs_sim_view view;
     nvmlReturn_t result = nvml_reachable(handle, memory, &view);
     if (result != NVML_SUCCESS)
         return result;
-    uint64_t total = hcs_sim_memory(&view), used = hcs_sim_used(view.position);
+    uint64_t total = hcs_sim_memory(&view), used = hcs_sim_used(view.position) + nvml_reserved(&view);
     *memory = (nvmlMemory_t){.total = total, .free = used < total ? total - used : 0, .used = used};
     return NVML_SUCCESS;
 }
@@ -268,94 +315,10 @@ API nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t handle, nvmlMemory_v2_t *memory) {
     if (memory->version != NVML_MEMORY_V2)
         return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
     uint64_t total = hcs_sim_memory(&view), used = hcs_sim_used(view.position);
+    uint64_t reserved = nvml_reserved(&view);
     memory->total = total;
-    memory->reserved = 0;
-    memory->free = used < total ? total - used : 0;
+    memory->reserved = reserved;
+    memory->free = used + reserved < total ? total - used - reserved : 0;
     memory->used = used;
-    return NVML_SUCCESS;
-}
-
-API nvmlDeviceGetTemperature(nvmlDevice_t handle, unsigned sensor, unsigned *celsius) {
-    struct hcs_sim_view view;
-    nvmlReturn_t result = nvml_reachable(handle, celsius, &view);
-    if (result != NVML_SUCCESS)
-        return result;
-    if (sensor != NVML_TEMPERATURE_GPU)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    *celsius = (unsigned)hcs_sim_load(&view.device->temperature_c);
-    return NVML_SUCCESS;
-}
-
-API nvmlDeviceGetUtilizationRates(nvmlDevice_t handle, nvmlUtilization_t *rates) {
-    struct hcs_sim_view view;
-    nvmlReturn_t result = nvml_reachable(handle, rates, &view);
-    if (result != NVML_SUCCESS)
-        return result;
-    if (view.device->mig_mode != 0)
-        return NVML_ERROR_NOT_SUPPORTED;
-    *rates = (nvmlUtilization_t){.gpu = (uint32_t)hcs_sim_load(&view.device->utilization)};
-    return NVML_SUCCESS;
-}
-
-API nvmlDeviceGetPowerUsage(nvmlDevice_t handle, unsigned *milliwatts) {
-    struct hcs_sim_view view;
-    nvmlReturn_t result = nvml_reachable(handle, milliwatts, &view);
-    if (result == NVML_SUCCESS)
-        *milliwatts = (unsigned)hcs_sim_load(&view.device->power_mw);
-    return result;
-}
-
-API nvmlDeviceGetNumGpuCores(nvmlDevice_t handle, unsigned *cores) {
-    struct hcs_sim_view view;
-    nvmlReturn_t result = nvml_reachable(handle, cores, &view);
-    if (result != NVML_SUCCESS)
-        return result;
-    if (view.device->cores == 0)
-        return NVML_ERROR_NOT_SUPPORTED;
-    *cores = view.device->cores;
-    return NVML_SUCCESS;
-}
-
-API nvmlDeviceGetMaxClockInfo(nvmlDevice_t handle, unsigned type, unsigned *mhz) {
-    struct hcs_sim_view view;
-    nvmlReturn_t result = nvml_reachable(handle, mhz, &view);
-    if (result != NVML_SUCCESS)
-        return result;
-    if (type > 3)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    *mhz = type == NVML_CLOCK_MEM ? 2619 : 1980;
-    return NVML_SUCCESS;
-}
-
-API nvmlDeviceGetClockInfo(nvmlDevice_t handle, unsigned type, unsigned *mhz) {
-    return nvmlDeviceGetMaxClockInfo(handle, type, mhz);
-}
-
-API nvmlDeviceGetCudaComputeCapability(nvmlDevice_t handle, int *major, int *minor) {
-    struct hcs_sim_view view;
-    nvmlReturn_t result = nvml_reachable(handle, major, &view);
-    if (result != NVML_SUCCESS)
-        return result;
-    if (minor == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    *major = 9;
-    *minor = 0;
-    return NVML_SUCCESS;
-}
-
-/* A critical device has a row that could not be remapped: NVML has no health call of its own. */
-API nvmlDeviceGetRemappedRows(nvmlDevice_t handle, unsigned *corrected, unsigned *uncorrected, unsigned *pending,
-                              unsigned *failed) {
-    struct hcs_sim_view view;
-    nvmlReturn_t result = nvml_reachable(handle, corrected, &view);
-    if (result != NVML_SUCCESS)
-        return result;
-    if (uncorrected == NULL || pending == NULL || failed == NULL)
-        return NVML_ERROR_INVALID_ARGUMENT;
-    bool critical = hcs_sim_has_fault(view.device, HCS_SIM_FAULT_CRITICAL);
-    *corrected = 0;
-    *uncorrected = critical;
-    *pending = 0;
-    *failed = critical;
     return NVML_SUCCESS;
 }

@@ -6,14 +6,6 @@
  */
 #include "nvml_private.h"
 
-/* nvmlDeviceAttributes_t, 40 bytes. */
-struct attributes {
-    uint32_t multiprocessors, shared_copy_engines, shared_decoders, shared_encoders, shared_jpeg, shared_ofa;
-    uint32_t gpu_slices, compute_slices;
-    uint64_t memory_mb;
-};
-_Static_assert(sizeof(struct attributes) == 40, "nvmlDeviceAttributes_t");
-
 /* A card without instances cannot do MIG, as far as this library is concerned. */
 static nvmlReturn_t card_of(nvmlDevice_t handle, const void *out, struct hcs_sim_view *view) {
     nvmlReturn_t result = nvml_reachable(handle, out, view);
@@ -93,16 +85,16 @@ API nvmlDeviceGetComputeInstanceId(nvmlDevice_t instance, unsigned *id) {
     return result;
 }
 
-API nvmlDeviceGetAttributes_v2(nvmlDevice_t instance, struct attributes *attributes) {
+API nvmlDeviceGetAttributes_v2(nvmlDevice_t instance, nvmlDeviceAttributes_t *attributes) {
     struct hcs_sim_view view;
     nvmlReturn_t result = instance_of(instance, attributes, &view);
     if (result != NVML_SUCCESS)
         return result;
-    *attributes = (struct attributes){.multiprocessors = view.mig->slices * 14,
-                                      .shared_copy_engines = view.mig->slices,
-                                      .gpu_slices = view.mig->slices,
-                                      .compute_slices = view.mig->slices,
-                                      .memory_mb = view.mig->memory >> 20};
+    *attributes = (nvmlDeviceAttributes_t){.multiprocessorCount = view.mig->slices * 14,
+                                           .sharedCopyEngineCount = view.mig->slices,
+                                           .gpuInstanceSliceCount = view.mig->slices,
+                                           .computeInstanceSliceCount = view.mig->slices,
+                                           .memorySizeMB = view.mig->memory >> 20};
     return NVML_SUCCESS;
 }
 
@@ -151,4 +143,27 @@ API nvmlDeviceGetGraphicsRunningProcesses_v3(nvmlDevice_t handle, unsigned *coun
     if (result == NVML_SUCCESS)
         *count = 0;
     return result;
+}
+
+API nvmlDeviceGetComputeRunningProcesses_v2(nvmlDevice_t handle, unsigned *count, nvmlProcessInfo_t *out) {
+    return list(handle, count, out, 0);
+}
+
+API nvmlDeviceGetGraphicsRunningProcesses_v2(nvmlDevice_t handle, unsigned *count, nvmlProcessInfo_t *out) {
+    return nvmlDeviceGetGraphicsRunningProcesses_v3(handle, count, out);
+}
+
+/* The names without suffix keep the records of the first version. */
+API nvmlDeviceGetComputeRunningProcesses(nvmlDevice_t handle, unsigned *count, nvmlProcessInfo_v1_t *out) {
+    static _Thread_local nvmlProcessInfo_t entries[HCS_SIM_PROCESSES];
+    if (count != NULL && *count > HCS_SIM_PROCESSES)
+        *count = HCS_SIM_PROCESSES;
+    nvmlReturn_t result = list(handle, count, out == NULL ? NULL : entries, 0);
+    for (unsigned i = 0; result == NVML_SUCCESS && i < *count; i++)
+        out[i] = (nvmlProcessInfo_v1_t){entries[i].pid, entries[i].usedGpuMemory};
+    return result;
+}
+
+API nvmlDeviceGetGraphicsRunningProcesses(nvmlDevice_t handle, unsigned *count, nvmlProcessInfo_v1_t *out) {
+    return nvmlDeviceGetGraphicsRunningProcesses_v3(handle, count, (nvmlProcessInfo_t *)(void *)out);
 }
