@@ -62,18 +62,18 @@ debian() { # PACKAGE...: they and what they need and this system lacks, unpacked
     if [[ ! -d $to ]]; then
         command -v apt-get >/dev/null || skip "no apt-get here to fetch $1"
         rm -rf "$to.new"
-        mkdir -p "$to.new/archives/partial" "$to.new/root"
+        mkdir -p "$to.new/archives/partial" "$to.new/tree"
         [[ $EUID != 0 ]] || apt-get -qq update </dev/null >&2 || true
         apt-get -y -qq -d --no-install-recommends --reinstall -o Dir::Cache::archives="$to.new/archives" \
             -o APT::Sandbox::User=root -o Debug::NoLocking=1 install "$@" </dev/null >&2 ||
             skip "$1 cannot be fetched from Debian"
         for archive in "$to.new/archives/"*.deb; do
-            dpkg -x "$archive" "$to.new/root" >&2 || skip "$1 cannot be fetched from Debian"
+            dpkg -x "$archive" "$to.new/tree" >&2 || skip "$1 cannot be fetched from Debian"
         done
         rm -rf "$to.new/archives"
         mv "$to.new" "$to"
     fi
-    echo "$to/root/usr/lib/$multiarch"
+    echo "$to/tree/usr/lib/$multiarch"
 }
 wheel() { # NAME==VERSION...: installed into a directory of its own, which is printed
     local to=$out/wheels/$1
