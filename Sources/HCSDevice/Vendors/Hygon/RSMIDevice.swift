@@ -166,9 +166,9 @@ extension RSMIDevice {
 
     private func readActivity(_ library: RSMILibrary, into signals: inout SignalReadings) {
         let table = library.table
-        signals[.utilization] = library.word { table.dev_busy_percent_get?(index, &$0) }.map(Double.init)
+        signals[.utilization] = library.word { table.dev_busy_percent_get?(index, &$0) }.map { Double($0) }
         signals[.memoryUtilization] =
-            library.word { table.dev_memory_busy_percent_get?(index, &$0) }.map(Double.init)
+            library.word { table.dev_memory_busy_percent_get?(index, &$0) }.map { Double($0) }
         for (clock, domain) in [(RSMI_CLK_TYPE_SYS, "compute"), (RSMI_CLK_TYPE_MEM, "memory")] {
             let now = library.list({ table.dev_gpu_clk_freq_get?(index, UInt32(clock), &$0) }) { list in
                 (list.frequency[Int(list.current)], (0..<Int(list.count)).map { list.frequency[$0] }.max() ?? 0)
@@ -225,7 +225,7 @@ extension RSMIDevice {
 
     private func readBus(_ library: RSMILibrary, into signals: inout SignalReadings) {
         let table = library.table
-        signals[.pcieReplays] = library.number { table.dev_pci_replay_counter_get?(index, &$0) }.map(Double.init)
+        signals[.pcieReplays] = library.number { table.dev_pci_replay_counter_get?(index, &$0) }.map { Double($0) }
         _ = library.list({ table.dev_pci_bandwidth_get?(index, &$0) }) { list in
             let entries = 0..<Int(list.count)
             signals[.pcieGeneration] = Self.generation(list.frequency[Int(list.current)])
