@@ -186,7 +186,9 @@ extension RSMIDevice {
         var uncorrected = 0.0
         var answers = 0
         for block in blocks {
-            guard let count = Self.errors(library, index, block), let name = hcs_rsmi_block_name(block) else { continue }
+            guard let count = Self.errors(library, index, block), let name = hcs_rsmi_block_name(block) else {
+                continue
+            }
             let place = String(cString: name)
             signals[.eccCorrectedVolatile, place] = Double(count.correctable_err)
             signals[.eccUncorrectedVolatile, place] = Double(count.uncorrectable_err)
