@@ -20,54 +20,54 @@ put() { mkdir -p "$(dirname "$1")" && printf '%s\n' "$2" >"$1"; }
 # One card: NUMBER BUS UNIQUE-ID NUMA-NODE
 card() {
     device=/sys/devices/pci0000:00/0000:$2:00.0
-    mkdir -p $device/drm/card"$1" $device/hwmon/hwmon"$1" /sys/class/drm /sys/class/hwmon
-    ln -s ../.. $device/drm/card"$1"/device
+    mkdir -p "$device"/drm/card"$1" "$device"/hwmon/hwmon"$1" /sys/class/drm /sys/class/hwmon
+    ln -s ../.. "$device"/drm/card"$1"/device
     ln -s ../../devices/pci0000:00/0000:"$2":00.0/drm/card"$1" /sys/class/drm/card"$1"
     ln -s ../../devices/pci0000:00/0000:"$2":00.0/hwmon/hwmon"$1" /sys/class/hwmon/hwmon"$1"
-    put $device/vendor 0x1002
-    put $device/device 0x740f
-    put $device/subsystem_vendor 0x1002
-    put $device/subsystem_device 0x0c34
-    put $device/revision 0x02
-    put $device/unique_id "$3"
-    put $device/serial_number "PCB0000$1"
-    put $device/vbios_version 113-D67301-063
-    put $device/numa_node "$4"
-    put $device/mem_info_vram_total 68702699520
-    put $device/mem_info_vram_used 10997760000
-    put $device/mem_info_gtt_total 540000000000
-    put $device/mem_info_gtt_used 123456789
-    put $device/gpu_busy_percent 37
-    put $device/mem_busy_percent 12
-    put $device/pcie_replay_count 3
-    put $device/ras/features "feature mask: 0x5"
-    put $device/ras/umc_err_count "ue: 2
+    put "$device"/vendor 0x1002
+    put "$device"/device 0x740f
+    put "$device"/subsystem_vendor 0x1002
+    put "$device"/subsystem_device 0x0c34
+    put "$device"/revision 0x02
+    put "$device"/unique_id "$3"
+    put "$device"/serial_number "PCB0000$1"
+    put "$device"/vbios_version 113-D67301-063
+    put "$device"/numa_node "$4"
+    put "$device"/mem_info_vram_total 68702699520
+    put "$device"/mem_info_vram_used 10997760000
+    put "$device"/mem_info_gtt_total 540000000000
+    put "$device"/mem_info_gtt_used 123456789
+    put "$device"/gpu_busy_percent 37
+    put "$device"/mem_busy_percent 12
+    put "$device"/pcie_replay_count 3
+    put "$device"/ras/features "feature mask: 0x5"
+    put "$device"/ras/umc_err_count "ue: 2
 ce: 7"
-    put $device/ras/gfx_err_count "ue: 0
+    put "$device"/ras/gfx_err_count "ue: 0
 ce: 1"
-    put $device/ras/gpu_vram_bad_pages "0x00000042 : 0x00001000 : R
+    put "$device"/ras/gpu_vram_bad_pages "0x00000042 : 0x00001000 : R
 0x00000043 : 0x00001000 : P"
-    put $device/pp_dpm_sclk "0: 500Mhz
+    put "$device"/pp_dpm_sclk "0: 500Mhz
 1: 1200Mhz *
 2: 1700Mhz"
-    put $device/pp_dpm_mclk "0: 400Mhz
+    put "$device"/pp_dpm_mclk "0: 400Mhz
 1: 1600Mhz *"
-    put $device/pp_dpm_pcie "0: 8.0GT/s, x8 *
+    put "$device"/pp_dpm_pcie "0: 8.0GT/s, x8 *
 1: 16.0GT/s, x16"
-    put $device/hwmon/hwmon"$1"/name amdgpu
-    ln -s ../.. $device/hwmon/hwmon"$1"/device
-    put $device/hwmon/hwmon"$1"/in0_label vddgfx
-    put $device/hwmon/hwmon"$1"/in0_input 806
+    put "$device"/hwmon/hwmon"$1"/name amdgpu
+    ln -s ../.. "$device"/hwmon/hwmon"$1"/device
+    put "$device"/hwmon/hwmon"$1"/in0_label vddgfx
+    put "$device"/hwmon/hwmon"$1"/in0_input 806
     sensor=1
     for pair in edge=41000 junction=48000 mem=52000; do
-        put $device/hwmon/hwmon"$1"/temp${sensor}_label ${pair%=*}
-        put $device/hwmon/hwmon"$1"/temp${sensor}_input ${pair#*=}
-        put $device/hwmon/hwmon"$1"/temp${sensor}_crit 100000
-        put $device/hwmon/hwmon"$1"/temp${sensor}_emergency 105000
+        put "$device"/hwmon/hwmon"$1"/temp${sensor}_label ${pair%=*}
+        put "$device"/hwmon/hwmon"$1"/temp${sensor}_input ${pair#*=}
+        put "$device"/hwmon/hwmon"$1"/temp${sensor}_crit 100000
+        put "$device"/hwmon/hwmon"$1"/temp${sensor}_emergency 105000
         sensor=$((sensor + 1))
     done
-    put $device/hwmon/hwmon"$1"/power1_average 91000000
-    put $device/hwmon/hwmon"$1"/power1_cap 300000000
+    put "$device"/hwmon/hwmon"$1"/power1_average 91000000
+    put "$device"/hwmon/hwmon"$1"/power1_cap 300000000
     # KFD: nodes 0 and 1 are processors, then one for each card, linked to its own and to each other by XGMI (type 11).
     kfd=/sys/class/kfd/kfd/topology/nodes
     node=$kfd/$(($1 + 2))
@@ -113,7 +113,12 @@ inside() {
     processor 0
     processor 1
     put /sys/class/kfd/kfd/topology/system_properties "platform_oem 0"
-    mkdir -p /sys/class/kfd/kfd/proc
+    # This shell holds memory on the first card.
+    put /sys/class/kfd/kfd/proc/$$/pasid 32770
+    put /sys/class/kfd/kfd/proc/$$/vram_1000 67108864
+    put /sys/class/kfd/kfd/proc/$$/sdma_1000 0
+    put /sys/class/kfd/kfd/proc/$$/queues/0/gpuid 1000
+    echo $$ >"$out/pid"
     card 0 c1 4f9d4a2b7c6e1001 1
     card 1 c6 4f9d4a2b7c6e1002 0
     "$worker" --vendor hygon --library-directory "$out/lib" --describe >"$out/described"
@@ -140,7 +145,9 @@ END
 
 fetch() {
     [ -e "$out/lib/librocm_smi64.so.1" ] && return 0
-    command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || skip "no apt-get to fetch librocm-smi64-1 with"
+    for tool in apt-get dpkg-deb; do
+        command -v $tool >/dev/null || skip "no $tool to fetch librocm-smi64-1 with"
+    done
     (mkdir -p "$out/deb" && cd "$out/deb" && apt-get download librocm-smi64-1 >"$out/fetch.log" 2>&1) ||
         skip "librocm-smi64-1 cannot be fetched"
     for package in "$out"/deb/*.deb; do dpkg-deb -x "$package" "$out/root" || exit 1; done
@@ -162,7 +169,7 @@ if [ ! -e /dev/kfd ]; then
     check no-driver-reason $? "$(head -c 400 "$out/bare")"
 fi
 
-[ "$(id -u)" = 0 ] && unshare -m true 2>/dev/null || skip "a private mount namespace needs root"
+unshare -m true 2>/dev/null || skip "a private mount namespace needs root"
 unshare -m sh "$0" "$1" inside
 [ $? != 75 ] || skip "no tmpfs can be mounted over /sys here"
 check worker-ends-well "$(cat "$out/code" 2>/dev/null || echo 1)" "see $out/described"

@@ -45,6 +45,8 @@ check(
 
 sample = described[2]["samples"][0]
 check("VRAM used, without GTT", sample["memoryUsed"], 10997760000)
+holder = int((out / "pid").read_text())
+check("memory by process", [s["processes"] for s in described[2]["samples"]], [[[holder, 67108864]], []])
 expected = {
     "utilization": 37,
     "memoryUtilization": 12,

@@ -216,6 +216,7 @@ private func plain(_ signals: SignalReadings) -> [String: Double] {
         ),
         ("rsmi_dev_xgmi_error_status", Loss(signals: ["linkErrors"])), ("rsmi_topo_get_link_type", Loss()),
         ("rsmi_minmax_bandwidth_get", Loss()), ("rsmi_compute_process_info_get", Loss()),
+        ("rsmi_compute_process_info_by_pid_get", Loss()),
         ("rsmi_compute_process_gpus_get", Loss()), ("rsmi_dev_current_socket_power_get", Loss()),
         (
             "rsmi_dev_xhcl_link_number_get",
@@ -435,22 +436,27 @@ private func plain(_ signals: SignalReadings) -> [String: Double] {
     @Test(arguments: RSMIBuild.allCases)
     func `memory of a process on two cards is split only where the library tells how`(build: RSMIBuild) async throws {
         let host = try pair()
+        let path = host.host.path
+        let both = try holder(of: ["alloc", "\(64 << 20)", "device", "1", "alloc", "\(32 << 20)"], on: path)
+        let one = try holder(of: ["alloc", "\(16 << 20)"], on: path)
+        defer { for client in [both, one] { kill(client.processIdentifier, SIGKILL) } }
+        let hold = await eventually(within: .seconds(60)) {
+            (try? SimulatedHost.open(path: path).usage().count) == 3
+        }
+        try #require(hold)
+        let held = try Description(build.directory, state: path).samples.map { Set($0.processes.map(\.memory)) }
+        #expect(
+            held == (build == .amd6 ? [[.mebibytes(64), .mebibytes(16)], [.mebibytes(32)]] : [[.mebibytes(16)], []]))
+    }
+
+    private func holder(of steps: [String], on state: String) throws -> Process {
         let client = Process()
         client.executableURL = URL(filePath: NativeArtifacts.clients + "/hcs-client-hip")
-        client.arguments = ["alloc", "\(64 << 20)", "device", "1", "alloc", "\(32 << 20)", "hold", "600"]
-        client.environment = [
-            "LD_LIBRARY_PATH": NativeArtifacts.simulatedLibraries, "HCS_SIM_STATE": host.host.path,
-        ]
+        client.arguments = steps + ["hold", "600"]
+        client.environment = ["LD_LIBRARY_PATH": NativeArtifacts.simulatedLibraries, "HCS_SIM_STATE": state]
         client.standardOutput = FileHandle.nullDevice
         try client.run()
-        defer { kill(client.processIdentifier, SIGKILL) }
-        let path = host.host.path
-        let holds = await eventually(within: .seconds(60)) {
-            (try? SimulatedHost.open(path: path).usage().count) == 2
-        }
-        try #require(holds)
-        let held = try Description(build.directory, state: path).samples.map { $0.processes.map(\.memory) }
-        #expect(held == (build == .amd6 ? [[.mebibytes(64)], [.mebibytes(32)]] : [[], []]))
+        return client
     }
 
     @Test func `a card that is cut into virtual DCUs is no device, its parts are`() throws {
@@ -748,6 +754,7 @@ private enum Fuzz {
                 if (p) fill(p, 4ull * *n);
                 *n = (uint32_t)value(); return status();
             }
+            int rsmi_compute_process_info_by_pid_get(uint32_t pid, void *p) { fill(p, 32); return status(); }
             int rsmi_compute_process_info_by_device_get(uint32_t pid, uint32_t i, void *p) { fill(p, 32); return status(); }
             """
 

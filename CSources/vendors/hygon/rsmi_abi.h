@@ -263,7 +263,9 @@ HCS_ABI_INLINE const char *hcs_rsmi_block_name(uint32_t i) {
     X(minmax_bandwidth_get, rsmi_minmax_bandwidth_get, rsmi_status_t,                                                  \
       (uint32_t from, uint32_t to, uint64_t *minimum, uint64_t *maximum))                                              \
     X(compute_process_info_get, rsmi_compute_process_info_get, rsmi_status_t,                                          \
-      (rsmi_process_info_t * list, uint32_t *count))                                                                   \
+      (rsmi_process_info_t * list, uint32_t *count)) /* 5.x: without the memory */                                     \
+    X(compute_process_info_by_pid_get, rsmi_compute_process_info_by_pid_get, rsmi_status_t,                            \
+      (uint32_t pid, rsmi_process_info_t *))                                                                           \
     X(compute_process_gpus_get, rsmi_compute_process_gpus_get, rsmi_status_t,                                          \
       (uint32_t pid, uint32_t *indices, uint32_t *count))
 

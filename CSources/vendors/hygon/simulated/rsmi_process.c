@@ -25,7 +25,8 @@ static uint32_t processes(struct hcs_sim_holder *out, uint32_t capacity) {
     return count;
 }
 
-/* With list NULL only *count is set. A list too short is filled and answered with INSUFFICIENT_SIZE. */
+/* With list NULL only *count is set. A list too short is filled and answered with INSUFFICIENT_SIZE. AMD's 5.x leaves
+ * the memory out. */
 HCS_SIM_EXPORT rsmi_status_t rsmi_compute_process_info_get(rsmi_process_info_t *list, uint32_t *count) {
     static _Thread_local struct hcs_sim_holder found[HCS_SIM_PROCESSES];
     rsmi_status_t status = RSMI_ENTER();
@@ -40,9 +41,27 @@ HCS_SIM_EXPORT rsmi_status_t rsmi_compute_process_info_get(rsmi_process_info_t *
     if (total > capacity)
         *count = capacity;
     for (uint32_t i = 0; i < *count; i++) {
-        list[i] = (rsmi_process_info_t){.process_id = found[i].pid, .vram_usage = found[i].charged};
+        list[i] = (rsmi_process_info_t){.process_id = found[i].pid,
+                                        .vram_usage = RSMI_AMD == 5 ? 0 : found[i].charged};
     }
     return total > capacity ? RSMI_STATUS_INSUFFICIENT_SIZE : RSMI_STATUS_SUCCESS;
+}
+
+HCS_SIM_EXPORT rsmi_status_t rsmi_compute_process_info_by_pid_get(uint32_t pid, rsmi_process_info_t *ret) {
+    static _Thread_local struct hcs_sim_holder found[HCS_SIM_PROCESSES];
+    rsmi_status_t status = RSMI_ENTER();
+    if (status != RSMI_STATUS_SUCCESS)
+        return status;
+    if (ret == NULL)
+        return RSMI_STATUS_INVALID_ARGS;
+    uint32_t total = processes(found, HCS_SIM_PROCESSES);
+    for (uint32_t i = 0; i < total; i++) {
+        if (found[i].pid != pid)
+            continue;
+        *ret = (rsmi_process_info_t){.process_id = pid, .vram_usage = found[i].charged};
+        return RSMI_STATUS_SUCCESS;
+    }
+    return RSMI_STATUS_NOT_FOUND;
 }
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_compute_process_gpus_get(uint32_t pid, uint32_t *indices, uint32_t *count) {

@@ -29,8 +29,8 @@ struct RSMIProcesses {
         return Array(Set(indices.prefix(Int(min(count, UInt32(indices.count))))))
     }
 
-    /// Libraries before 6.x tell a process's memory over all devices only. That of a process on several is left out
-    /// then, because a guessed split would look like an escape from a quota.
+    /// Libraries before 6.x tell a process's memory over all devices only, AMD's 5.x not even that in its list. That of a
+    /// process on several devices is left out then: a guessed split would look like an escape from a quota.
     private static func memory(
         _ library: RSMILibrary, _ entry: rsmi_process_info_t, on index: UInt32, of devices: Int
     ) -> UInt64? {
@@ -38,6 +38,10 @@ struct RSMIProcesses {
         if library.succeeded(library.later.compute_process_info_by_device_get?(entry.process_id, index, &own)) {
             return own.vram_usage
         }
-        return devices == 1 ? entry.vram_usage : nil
+        guard devices == 1 else { return nil }
+        if library.succeeded(library.table.compute_process_info_by_pid_get?(entry.process_id, &own)) {
+            return own.vram_usage
+        }
+        return entry.vram_usage > 0 ? entry.vram_usage : nil
     }
 }
