@@ -116,7 +116,9 @@ inside() {
     # This shell holds memory on the first card.
     put /sys/class/kfd/kfd/proc/$$/pasid 32770
     put /sys/class/kfd/kfd/proc/$$/vram_1000 67108864
+    put /sys/class/kfd/kfd/proc/$$/vram_1001 0
     put /sys/class/kfd/kfd/proc/$$/sdma_1000 0
+    put /sys/class/kfd/kfd/proc/$$/sdma_1001 0
     put /sys/class/kfd/kfd/proc/$$/queues/0/gpuid 1000
     echo $$ >"$out/pid"
     card 0 c1 4f9d4a2b7c6e1001 1

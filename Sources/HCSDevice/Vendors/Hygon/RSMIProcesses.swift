@@ -16,7 +16,10 @@ struct RSMIProcesses {
             guard let pid = Int32(exactly: entry.process_id), pid > 0 else { continue }
             let indices = Self.devices(library, of: entry.process_id)
             for index in indices {
-                guard let memory = Self.memory(library, entry, on: index, of: indices.count) else { continue }
+                // All ones: the library does not know, as for a process of another pid namespace.
+                guard let memory = Self.memory(library, entry, on: index, of: indices.count), memory != .max else {
+                    continue
+                }
                 onDevice[index, default: []].append(.init(pid: pid, memory: ByteCount(memory)))
             }
         }
