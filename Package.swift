@@ -87,7 +87,7 @@ var targets: [Target] = [
     tests(
         "HCSDeviceTests",
         [
-            "HCSDevice", "HCSModel", "HCSSystem", "HCSSimulation", "CHCSSimulation", "NativeArtifacts",
+            "HCSDevice", "HCSModel", "HCSSystem", "HCSSimulation", "CHCSSimulation", "CVendorABI", "NativeArtifacts",
             "hcs-vendor-worker",
         ]
     ),

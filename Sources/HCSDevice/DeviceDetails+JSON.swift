@@ -3,6 +3,7 @@ import HCSModel
 extension DeviceDetails {
     package var json: JSONValue {
         JSONValue(fields: [
+            ("maker", maker.map { .string($0) }),
             ("serial", serial.map { .string($0) }), ("partNumber", partNumber.map { .string($0) }),
             ("firmware", firmware.map { .string($0) }), ("architecture", architecture.map { .string($0) }),
             ("runtime", runtimeVersion.map { .string($0) }), ("partition", partition?.json),
@@ -18,6 +19,7 @@ extension DeviceDetails {
             architecture: text("architecture"), runtimeVersion: text("runtime"),
             partition: json["partition"].flatMap { DevicePartition(json: $0) },
             links: (json["links"]?.array ?? []).prefix(Self.linkLimit).compactMap { DeviceLink(json: $0) })
+        maker = text("maker")
     }
 }
 

@@ -108,6 +108,9 @@ package struct Device: Hashable, Sendable, Codable {
         self.simulated = simulated
     }
 
+    /// For people: who made the card.
+    package var makerName: String { details.maker ?? vendor.displayName }
+
     /// A report of an agent without details is a device without details.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)

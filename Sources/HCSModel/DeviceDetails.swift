@@ -1,5 +1,7 @@
 /// What a device's library tells about it beyond identity and size. Absent: it does not tell.
 package struct DeviceDetails: Hashable, Sendable, Codable {
+    /// Who made it, where that is not its vendor: `AMD` for a card behind ROCm SMI.
+    package var maker: String?
     package var serial: String?
     package var partNumber: String?
     package var firmware: String?

@@ -1,27 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Simulated librocm_smi64.so.1 as Hygon ships it: it exports rsmi_hy_version_get. A lost card's sysfs files cannot be
- * read, so its calls answer RSMI_STATUS_FILE_ERROR.
+ * Simulated librocm_smi64: session, versions, and what a device is.
  */
-#include "../../../simulation/hcs_sim_library.h"
-#include "../rsmi_abi.h"
+#include "rsmi_private.h"
 
-#include <stdio.h>
+#include <stdlib.h>
+
+#define AMD_VENDOR 0x1002u
+#define AMD_DEVICE 0x740fu /* MI210 */
 
 static int references;
 
-static rsmi_status_t enter(void) {
-    hcs_sim_gate(HCS_VENDOR_HYGON);
-    return __atomic_load_n(&references, __ATOMIC_ACQUIRE) > 0 ? RSMI_STATUS_SUCCESS : RSMI_STATUS_INIT_ERROR;
+static bool is_refused(const char *function) {
+    const char *list = getenv("HCS_SIM_REFUSED");
+    size_t length = strlen(function);
+    while (list != NULL && *list != '\0') {
+        if (strncmp(list, function, length) == 0 && (list[length] == ',' || list[length] == '\0'))
+            return true;
+        list = strchr(list, ',');
+        list += list != NULL;
+    }
+    return false;
 }
 
-static rsmi_status_t reachable(uint32_t index, const void *out, struct hcs_sim_view *view) {
-    rsmi_status_t status = enter();
+rsmi_status_t rsmi_enter(const char *function) {
+    hcs_sim_gate(HCS_VENDOR_HYGON);
+    if (__atomic_load_n(&references, __ATOMIC_ACQUIRE) <= 0)
+        return RSMI_STATUS_INIT_ERROR;
+    return is_refused(function) ? RSMI_STATUS_NOT_SUPPORTED : RSMI_STATUS_SUCCESS;
+}
+
+rsmi_status_t rsmi_reach(const char *function, uint32_t index, const void *out, struct hcs_sim_view *view) {
+    rsmi_status_t status = rsmi_enter(function);
     if (status != RSMI_STATUS_SUCCESS)
         return status;
     if (out == NULL || !hcs_sim_find(HCS_VENDOR_HYGON, index, view))
         return RSMI_STATUS_INVALID_ARGS;
-    return hcs_sim_has_fault(view->device, HCS_SIM_FAULT_LOST) ? RSMI_STATUS_FILE_ERROR : RSMI_STATUS_SUCCESS;
+    if (hcs_sim_has_fault(view->device, HCS_SIM_FAULT_LOST))
+        return RSMI_AMD ? RSMI_STATUS_NOT_SUPPORTED : RSMI_STATUS_FILE_ERROR;
+    return RSMI_STATUS_SUCCESS;
+}
+
+rsmi_status_t rsmi_figure(const struct hcs_sim_view *view, enum hcs_sim_figure figure, uint64_t *ret) {
+    const struct hcs_sim_host *host = hcs_sim_attach();
+    uint64_t value = host != NULL ? hcs_sim_figure(host, view->position, figure) : HCS_SIM_UNSET;
+    if (value == HCS_SIM_UNSET)
+        return RSMI_STATUS_NOT_SUPPORTED;
+    *ret = value;
+    return RSMI_STATUS_SUCCESS;
+}
+
+uint64_t rsmi_bdfid(const struct hcs_sim_device *d) {
+    return (uint64_t)d->pci_domain << 32 | (d->pci_bus & 0xff) << 8 | (d->pci_device & 0x1f) << 3 |
+           (d->pci_function & 7);
 }
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_init(uint64_t flags) {
@@ -33,7 +64,7 @@ HCS_SIM_EXPORT rsmi_status_t rsmi_init(uint64_t flags) {
 }
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_shut_down(void) {
-    rsmi_status_t status = enter();
+    rsmi_status_t status = RSMI_ENTER();
     if (status == RSMI_STATUS_SUCCESS)
         __atomic_sub_fetch(&references, 1, __ATOMIC_ACQ_REL);
     return status;
@@ -66,22 +97,40 @@ HCS_SIM_EXPORT rsmi_status_t rsmi_status_string(rsmi_status_t status, const char
 }
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_version_get(rsmi_version_t *version) {
+    rsmi_status_t status = RSMI_ENTER();
+    if (status != RSMI_STATUS_SUCCESS)
+        return status;
     if (version == NULL)
         return RSMI_STATUS_INVALID_ARGS;
-    *version = (rsmi_version_t){.major = 5, .minor = 7, .patch = 0, .build = "simulated"};
+    *version = (rsmi_version_t){.major = RSMI_AMD ? RSMI_AMD : 5, .minor = 7, .patch = 0, .build = "simulated"};
     return RSMI_STATUS_SUCCESS;
 }
 
+HCS_SIM_EXPORT rsmi_status_t rsmi_version_str_get(uint32_t component, char *text, uint32_t length) {
+    rsmi_status_t status = RSMI_ENTER();
+    if (status != RSMI_STATUS_SUCCESS)
+        return status;
+    if (component != 0 || text == NULL || length == 0)
+        return RSMI_STATUS_INVALID_ARGS;
+    snprintf(text, length, "%s", RSMI_AMD ? "6.8.5" : "6.3.8-V1.9.2");
+    return RSMI_STATUS_SUCCESS;
+}
+
+#if !RSMI_AMD
 HCS_SIM_EXPORT rsmi_status_t rsmi_hy_version_get(hcs_rsmi_hy_version *version) {
+    rsmi_status_t status = RSMI_ENTER();
+    if (status != RSMI_STATUS_SUCCESS)
+        return status;
     if (version == NULL)
         return RSMI_STATUS_INVALID_ARGS;
     version->major = 1;
     version->minor = 6;
     return RSMI_STATUS_SUCCESS;
 }
+#endif
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_num_monitor_devices(uint32_t *count) {
-    rsmi_status_t status = enter();
+    rsmi_status_t status = RSMI_ENTER();
     if (status != RSMI_STATUS_SUCCESS)
         return status;
     if (count == NULL)
@@ -92,7 +141,7 @@ HCS_SIM_EXPORT rsmi_status_t rsmi_num_monitor_devices(uint32_t *count) {
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_dev_name_get(uint32_t index, char *name, size_t length) {
     struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, name, &view);
+    rsmi_status_t status = RSMI_REACH(index, name, &view);
     if (status != RSMI_STATUS_SUCCESS)
         return status;
     if (length == 0)
@@ -104,24 +153,24 @@ HCS_SIM_EXPORT rsmi_status_t rsmi_dev_name_get(uint32_t index, char *name, size_
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_dev_id_get(uint32_t index, uint16_t *id) {
     struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, id, &view);
+    rsmi_status_t status = RSMI_REACH(index, id, &view);
     if (status == RSMI_STATUS_SUCCESS)
-        *id = (uint16_t)(view.device->pci_ids >> 16);
+        *id = (uint16_t)(RSMI_AMD ? AMD_DEVICE : view.device->pci_ids >> 16);
     return status;
 }
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_dev_vendor_id_get(uint32_t index, uint16_t *id) {
     struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, id, &view);
+    rsmi_status_t status = RSMI_REACH(index, id, &view);
     if (status == RSMI_STATUS_SUCCESS)
-        *id = (uint16_t)view.device->pci_ids;
+        *id = (uint16_t)(RSMI_AMD ? AMD_VENDOR : view.device->pci_ids);
     return status;
 }
 
 /* The first eight bytes, big-endian; the HIP runtime prints the same as 16 hexadecimal digits. */
 HCS_SIM_EXPORT rsmi_status_t rsmi_dev_unique_id_get(uint32_t index, uint64_t *id) {
     struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, id, &view);
+    rsmi_status_t status = RSMI_REACH(index, id, &view);
     if (status != RSMI_STATUS_SUCCESS)
         return status;
     *id = 0;
@@ -130,140 +179,55 @@ HCS_SIM_EXPORT rsmi_status_t rsmi_dev_unique_id_get(uint32_t index, uint64_t *id
     return RSMI_STATUS_SUCCESS;
 }
 
-HCS_SIM_EXPORT rsmi_status_t rsmi_dev_pci_id_get(uint32_t index, uint64_t *bdfid) {
+HCS_SIM_EXPORT rsmi_status_t rsmi_dev_serial_number_get(uint32_t index, char *serial, uint32_t length) {
     struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, bdfid, &view);
+    rsmi_status_t status = RSMI_REACH(index, serial, &view);
     if (status != RSMI_STATUS_SUCCESS)
         return status;
-    const struct hcs_sim_device *d = view.device;
-    *bdfid =
-        (uint64_t)d->pci_domain << 32 | (d->pci_bus & 0xff) << 8 | (d->pci_device & 0x1f) << 3 | (d->pci_function & 7);
-    return RSMI_STATUS_SUCCESS;
+    const uint8_t *u = view.device->uuid;
+    int size = snprintf(serial, length, "SIM%02X%02X%02X%02X", u[0], u[1], u[2], u[3]);
+    return size < (int)length ? RSMI_STATUS_SUCCESS : RSMI_STATUS_INSUFFICIENT_SIZE;
+}
+
+HCS_SIM_EXPORT rsmi_status_t rsmi_dev_vbios_version_get(uint32_t index, char *version, uint32_t length) {
+    struct hcs_sim_view view;
+    rsmi_status_t status = RSMI_REACH(index, version, &view);
+    if (status != RSMI_STATUS_SUCCESS)
+        return status;
+    int size = snprintf(version, length, "%s", RSMI_AMD ? "113-D67301-063" : "113-K100AI-01");
+    return size < (int)length ? RSMI_STATUS_SUCCESS : RSMI_STATUS_INSUFFICIENT_SIZE;
+}
+
+HCS_SIM_EXPORT rsmi_status_t rsmi_dev_pci_id_get(uint32_t index, uint64_t *bdfid) {
+    struct hcs_sim_view view;
+    rsmi_status_t status = RSMI_REACH(index, bdfid, &view);
+    if (status == RSMI_STATUS_SUCCESS)
+        *bdfid = rsmi_bdfid(view.device);
+    return status;
 }
 
 HCS_SIM_EXPORT rsmi_status_t rsmi_topo_get_numa_node_number(uint32_t index, uint32_t *node) {
     struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, node, &view);
+    rsmi_status_t status = RSMI_REACH(index, node, &view);
     if (status == RSMI_STATUS_SUCCESS)
         *node = view.device->numa_node; /* none: all ones, as sysfs's -1 reads */
     return status;
 }
 
-HCS_SIM_EXPORT rsmi_status_t rsmi_dev_memory_total_get(uint32_t index, uint32_t type, uint64_t *bytes) {
+#if RSMI_AMD == 6
+HCS_SIM_EXPORT rsmi_status_t rsmi_dev_partition_id_get(uint32_t index, uint32_t *id) {
     struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, bytes, &view);
-    if (status != RSMI_STATUS_SUCCESS)
-        return status;
-    if (type != RSMI_MEM_TYPE_VRAM)
-        return RSMI_STATUS_NOT_SUPPORTED;
-    *bytes = view.device->memory;
-    return RSMI_STATUS_SUCCESS;
-}
-
-HCS_SIM_EXPORT rsmi_status_t rsmi_dev_memory_usage_get(uint32_t index, uint32_t type, uint64_t *bytes) {
-    struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, bytes, &view);
-    if (status != RSMI_STATUS_SUCCESS)
-        return status;
-    if (type != RSMI_MEM_TYPE_VRAM)
-        return RSMI_STATUS_NOT_SUPPORTED;
-    *bytes = hcs_sim_used(view.position);
-    return RSMI_STATUS_SUCCESS;
-}
-
-HCS_SIM_EXPORT rsmi_status_t rsmi_dev_temp_metric_get(uint32_t index, uint32_t sensor, uint32_t metric,
-                                                      int64_t *value) {
-    struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, value, &view);
-    if (status != RSMI_STATUS_SUCCESS)
-        return status;
-    if (sensor > RSMI_TEMP_TYPE_MEMORY || metric != RSMI_TEMP_CURRENT)
-        return RSMI_STATUS_NOT_SUPPORTED;
-    *value = (int64_t)hcs_sim_load(&view.device->temperature_c) * 1000;
-    return RSMI_STATUS_SUCCESS;
-}
-
-HCS_SIM_EXPORT rsmi_status_t rsmi_dev_power_ave_get(uint32_t index, uint32_t sensor, uint64_t *microwatts) {
-    struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, microwatts, &view);
-    if (status != RSMI_STATUS_SUCCESS)
-        return status;
-    if (sensor != 0)
-        return RSMI_STATUS_NOT_SUPPORTED;
-    *microwatts = hcs_sim_load(&view.device->power_mw) * 1000;
-    return RSMI_STATUS_SUCCESS;
-}
-
-HCS_SIM_EXPORT rsmi_status_t rsmi_dev_busy_percent_get(uint32_t index, uint32_t *percent) {
-    struct hcs_sim_view view;
-    rsmi_status_t status = reachable(index, percent, &view);
+    rsmi_status_t status = RSMI_REACH(index, id, &view);
     if (status == RSMI_STATUS_SUCCESS)
-        *percent = (uint32_t)hcs_sim_load(&view.device->utilization);
+        *id = 0;
     return status;
 }
 
-/* Adds up each process's memory over all Hygon devices. Returns how many processes there are. */
-static uint32_t processes(struct hcs_sim_holder *out, uint32_t capacity) {
-    static _Thread_local struct hcs_sim_holder holders[HCS_SIM_PROCESSES];
+HCS_SIM_EXPORT rsmi_status_t rsmi_dev_compute_partition_get(uint32_t index, char *mode, uint32_t length) {
     struct hcs_sim_view view;
-    uint32_t count = 0;
-    for (uint32_t i = 0; hcs_sim_find(HCS_VENDOR_HYGON, i, &view); i++) {
-        uint32_t n = hcs_sim_holders(view.position, holders, HCS_SIM_PROCESSES);
-        for (uint32_t j = 0; j < n; j++) {
-            uint32_t k = 0;
-            while (k < count && out[k].pid != holders[j].pid)
-                k++;
-            if (k == capacity)
-                continue;
-            if (k == count)
-                out[count++] = (struct hcs_sim_holder){.pid = holders[j].pid};
-            out[k].charged += holders[j].charged;
-        }
-    }
-    return count;
-}
-
-/* With list NULL only *count is set. A list too short is filled and answered with INSUFFICIENT_SIZE. */
-HCS_SIM_EXPORT rsmi_status_t rsmi_compute_process_info_get(rsmi_process_info_t *list, uint32_t *count) {
-    static _Thread_local struct hcs_sim_holder found[HCS_SIM_PROCESSES];
-    rsmi_status_t status = enter();
+    rsmi_status_t status = RSMI_REACH(index, mode, &view);
     if (status != RSMI_STATUS_SUCCESS)
         return status;
-    if (count == NULL)
-        return RSMI_STATUS_INVALID_ARGS;
-    uint32_t total = processes(found, HCS_SIM_PROCESSES), capacity = *count;
-    *count = total;
-    if (list == NULL)
-        return RSMI_STATUS_SUCCESS;
-    if (total > capacity)
-        *count = capacity;
-    for (uint32_t i = 0; i < *count; i++) {
-        list[i] = (rsmi_process_info_t){.process_id = found[i].pid, .vram_usage = found[i].charged};
-    }
-    return total > capacity ? RSMI_STATUS_INSUFFICIENT_SIZE : RSMI_STATUS_SUCCESS;
+    return snprintf(mode, length, "SPX") < (int)length ? RSMI_STATUS_SUCCESS : RSMI_STATUS_INSUFFICIENT_SIZE;
 }
-
-HCS_SIM_EXPORT rsmi_status_t rsmi_compute_process_gpus_get(uint32_t pid, uint32_t *indices, uint32_t *count) {
-    static _Thread_local struct hcs_sim_holder holders[HCS_SIM_PROCESSES];
-    struct hcs_sim_view view;
-    rsmi_status_t status = enter();
-    if (status != RSMI_STATUS_SUCCESS)
-        return status;
-    if (count == NULL)
-        return RSMI_STATUS_INVALID_ARGS;
-    uint32_t capacity = *count, total = 0;
-    for (uint32_t i = 0; hcs_sim_find(HCS_VENDOR_HYGON, i, &view); i++) {
-        uint32_t n = hcs_sim_holders(view.position, holders, HCS_SIM_PROCESSES);
-        for (uint32_t j = 0; j < n; j++) {
-            if (holders[j].pid != pid)
-                continue;
-            if (indices != NULL && total < capacity)
-                indices[total] = i;
-            total++;
-        }
-    }
-    if (total == 0)
-        return RSMI_STATUS_NOT_FOUND;
-    *count = indices == NULL || total < capacity ? total : capacity;
-    return indices != NULL && total > capacity ? RSMI_STATUS_INSUFFICIENT_SIZE : RSMI_STATUS_SUCCESS;
-}
+#endif
