@@ -7,6 +7,7 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 out=${1:?usage: run.sh DIRECTORY}
 mkdir -p "$out"
+export HCS_VENDOR_WORKER=${HCS_VENDOR_WORKER:-$here/../../.build/debug/hcs-vendor-worker}
 log=$out/lines
 : >"$log"
 for script in "$here"/*.sh; do
