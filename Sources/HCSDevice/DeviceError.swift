@@ -8,6 +8,9 @@ package struct DeviceError: Error, Sendable, CustomStringConvertible {
         case symbolsMissing
         /// The library is there but does not start: most often its driver is not loaded.
         case initFailed
+        /// The driver was unloaded, reloaded or upgraded under the open library, which answers so for ever: a new process
+        /// must open it anew.
+        case libraryStale
         /// A call that a whole answer depends on failed.
         case callFailed
         /// The worker was asked something it does not know.

@@ -155,6 +155,9 @@ extension VendorWorker {
             if status == nil { condemn() }
         case .spawnFailed:
             lifecycle.crashed(error.description, now: .now)
+        case .libraryStale:
+            lifecycle.stale(error.description, now: .now)
+            condemn()
         case .callFailed, .replyTooLong, .badRequest:
             failedCalls += 1
             lifecycle.answered(error: error.description)

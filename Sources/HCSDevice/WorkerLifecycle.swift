@@ -54,6 +54,14 @@ package struct WorkerLifecycle: Sendable {
         fail(.hung, why, now: now)
     }
 
+    /// The driver changed under the library. The first new worker comes at once; one that finds its library stale again
+    /// before it has run for a while backs off as after a crash.
+    package mutating func stale(_ why: String, now: Instant) {
+        let wasStable = runningSince.map { now - $0 >= timing.stableAfter } ?? false
+        fail(.crashed, why, now: now)
+        if wasStable { restartAt = now }
+    }
+
     package mutating func crashed(_ why: String, now: Instant) { fail(.crashed, why, now: now) }
 
     package mutating func absent(_ why: String, now: Instant) {
