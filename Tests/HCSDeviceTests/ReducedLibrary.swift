@@ -1,4 +1,5 @@
 import Foundation
+import HCSModel
 import HCSTestSupport
 import Testing
 
@@ -23,5 +24,14 @@ struct ReducedLibrary {
         }
         let copy = URL(filePath: directory.file(URL(filePath: path).lastPathComponent))
         try bytes.write(to: copy)
+    }
+}
+
+/// What a sample's signals are instead of what was expected, in words; empty where they are equal.
+func differences(_ sample: DeviceSample?, _ expected: [String: Double]) -> [String] {
+    guard let sample else { return ["no sample"] }
+    let found = Dictionary(uniqueKeysWithValues: sample.signals.values.map { ($0.key.description, $0.value) })
+    return Set(found.keys).union(expected.keys).sorted().filter { found[$0] != expected[$0] }.map {
+        "\($0) is \(found[$0].map { "\($0)" } ?? "absent"), not \(expected[$0].map { "\($0)" } ?? "absent")"
     }
 }

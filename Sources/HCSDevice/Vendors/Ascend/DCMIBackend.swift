@@ -172,14 +172,17 @@ extension DCMIBackend {
         (calls.type(at) ?? UInt32(DCMI_UNIT_TYPE_NPU)) == DCMI_UNIT_TYPE_NPU
     }
 
+    private func identify(_ at: DCMIAddress) -> (DeviceID, Source)? {
+        for source in (known[at].map { [$0.source] } ?? []) + Self.sources {
+            if let id = identity(at, by: source) { return (id, source) }
+        }
+        return nil
+    }
+
     private func describe(_ at: DCMIAddress, among others: [DCMIAddress], position: Int, driver: String?)
         -> (DeviceInventory, Known)?
     {
-        let sources = (known[at].map { [$0.source] } ?? []) + Self.sources
-        guard let memory = memory(at),
-            let (id, source) = sources.lazy.compactMap({ source in self.identity(at, by: source).map { ($0, source) } })
-                .first
-        else { return nil }
+        guard let memory = memory(at), let (id, source) = identify(at) else { return nil }
         let chip = calls.chip(at)
         let name = chip.flatMap { PrintableText.clean(field: $0.npu_name) ?? PrintableText.clean(field: $0.chip_name) }
         var device = DeviceInventory(
