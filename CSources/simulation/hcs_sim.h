@@ -27,7 +27,7 @@
 #define HCS_SIM_FAULT_CRITICAL (1ull << 1)  /* the vendor's own health call answers critical */
 
 /* Faults of a whole vendor library (bit set in hcs_sim_host.library_faults[vendor]). */
-#define HCS_SIM_LIBRARY_INIT_FAILS (1ull << 0) /* init answers the vendor's "driver not loaded" */
+#define HCS_SIM_LIBRARY_INIT_FAILS (1ull << 0) /* init answers "driver not loaded", an open DCMI or CNDEV "gone" */
 #define HCS_SIM_LIBRARY_HANGS (1ull << 1)      /* every management call but init sleeps until the bit is cleared */
 #define HCS_SIM_LIBRARY_CRASHES (1ull << 2)    /* every management call but init raises SIGSEGV */
 

@@ -16,6 +16,8 @@ package enum Signal: String, CaseIterable, Codable, Hashable, Sendable, Comparab
     // 1 while a cause holds the clocks down: thermal, hardware-thermal, power-cap, power-brake, hardware-slowdown, …
     case throttle
     case pcieGeneration, pcieGenerationMaximum, pcieWidth, pcieWidthMaximum, pcieReplays
+    // Counters, by kind: transmit, receive, lcrc, ecrc.
+    case pcieErrors
     // Bytes for each second.
     case pcieReceive, pcieTransmit
     // Of the links between devices, by lane number; errors by lane and kind: `3/crc`.
@@ -87,6 +89,7 @@ package enum Signal: String, CaseIterable, Codable, Hashable, Sendable, Comparab
         case .pcieWidth: Traits(.count, 1...32, "PCI Express lanes now.")
         case .pcieWidthMaximum: Traits(.count, 1...32, "PCI Express lanes that device and slot can.")
         case .pcieReplays: Traits(.count, Self.exact, "PCI Express packets sent again.", .counter)
+        case .pcieErrors: Traits(.count, Self.exact, "Errors of the PCI Express link.", .counter)
         case .pcieReceive: Traits(.bytesPerSecond, 0...1e12, "PCI Express bytes to the device.")
         case .pcieTransmit: Traits(.bytesPerSecond, 0...1e12, "PCI Express bytes from the device.")
         case .linkUp: Traits(.flag, 0...1, "The link between devices is up.")

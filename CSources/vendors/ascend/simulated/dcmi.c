@@ -1,96 +1,39 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Simulated libdcmi.so. A card holds one NPU, device 0; card id and logical id are the index. A lost card stays in the
- * card list, as a real one does until the next boot.
+ * Simulated libdcmi.so, the classic calls. A card holds one NPU, device 0; card id and logical id are the index. A lost
+ * card stays in the card list, as a real one does until the next boot. DCMI_OLD: an old driver, without the calls that
+ * came later.
  */
-#include "../../../simulation/hcs_sim_library.h"
-#include "../dcmi_abi.h"
-
-#include <stdio.h>
-#include <strings.h>
-
-#define MIB (UINT64_C(1) << 20)
-
-static int initialised;
-
-static int enter(void) {
-    hcs_sim_gate(HCS_VENDOR_ASCEND);
-    return __atomic_load_n(&initialised, __ATOMIC_ACQUIRE) ? DCMI_OK : DCMI_ERR_CODE_NOT_READY;
-}
+#include "dcmi_private.h"
 
 static int known(int card, int device, const void *out, struct hcs_sim_view *view) {
-    int result = enter();
-    if (result != DCMI_OK)
-        return result;
-    if (out == NULL || card < 0)
-        return DCMI_ERR_CODE_INVALID_PARAMETER;
-    if (device != 0 || !hcs_sim_find(HCS_VENDOR_ASCEND, (uint32_t)card, view))
-        return DCMI_ERR_CODE_INVALID_DEVICE_ID;
-    return DCMI_OK;
+    int result = hcs_dcmi_known(HCS_DCMI_CLASSIC, card, out, view);
+    return result == DCMI_OK && device != 0 ? DCMI_ERR_CODE_INVALID_DEVICE_ID : result;
 }
 
 static int reachable(int card, int device, const void *out, struct hcs_sim_view *view) {
-    int result = known(card, device, out, view);
-    if (result != DCMI_OK)
-        return result;
-    return hcs_sim_has_fault(view->device, HCS_SIM_FAULT_LOST) ? DCMI_ERR_CODE_DEVICE_NOT_EXIST : DCMI_OK;
-}
-
-static int put_text(char *out, unsigned length, const char *text) {
-    int result = enter();
-    if (result != DCMI_OK)
-        return result;
-    if (out == NULL || strlen(text) >= length)
-        return DCMI_ERR_CODE_INVALID_PARAMETER;
-    memcpy(out, text, strlen(text) + 1);
-    return DCMI_OK;
-}
-
-/* "Ascend 910B3", "Ascend910B3" and "910B3" are chip 910B3. */
-static void chip_name(const struct hcs_sim_device *device, char out[32]) {
-    char name[sizeof device->name];
-    hcs_sim_name(device, name, sizeof name);
-    const char *text = name;
-    if (strncasecmp(text, "ascend", 6) == 0)
-        text += 6;
-    text += strspn(text, " -");
-    snprintf(out, 32, "%.31s", text);
+    int result = hcs_dcmi_reachable(HCS_DCMI_CLASSIC, card, out, view);
+    return result == DCMI_OK && device != 0 ? DCMI_ERR_CODE_INVALID_DEVICE_ID : result;
 }
 
 HCS_SIM_EXPORT int dcmi_init(void) {
-    if (!hcs_sim_driver_present(HCS_VENDOR_ASCEND))
-        return DCMI_ERR_CODE_INNER_ERR;
-    __atomic_store_n(&initialised, 1, __ATOMIC_RELEASE);
-    return DCMI_OK;
+    return hcs_dcmi_init(HCS_DCMI_CLASSIC);
 }
 
 HCS_SIM_EXPORT int dcmi_get_driver_version(char *version, unsigned length) {
-    return put_text(version, length, "24.1.rc3");
+    return hcs_dcmi_text(HCS_DCMI_CLASSIC, version, length, HCS_DCMI_DRIVER_VERSION);
 }
 
 HCS_SIM_EXPORT int dcmi_get_dcmi_version(char *version, int length) {
-    return put_text(version, length > 0 ? (unsigned)length : 0, "24.1.rc3");
-}
-
-HCS_SIM_EXPORT int dcmi_get_card_list(int *count, int *list, int capacity) {
-    int result = enter();
-    if (result != DCMI_OK)
-        return result;
-    if (count == NULL || list == NULL || capacity <= 0)
-        return DCMI_ERR_CODE_INVALID_PARAMETER;
-    int total = (int)hcs_sim_count(HCS_VENDOR_ASCEND);
-    *count = total < capacity ? total : capacity;
-    for (int i = 0; i < *count; i++)
-        list[i] = i;
-    return DCMI_OK;
+    return hcs_dcmi_text(HCS_DCMI_CLASSIC, version, length > 0 ? (unsigned)length : 0, HCS_DCMI_DRIVER_VERSION);
 }
 
 HCS_SIM_EXPORT int dcmi_get_card_num_list(int *count, int *list, int capacity) {
-    return dcmi_get_card_list(count, list, capacity);
+    return hcs_dcmi_list(HCS_DCMI_CLASSIC, count, list, capacity);
 }
 
 HCS_SIM_EXPORT int dcmi_get_all_device_count(int *count) {
-    int result = enter();
+    int result = hcs_dcmi_enter(HCS_DCMI_CLASSIC);
     if (result != DCMI_OK)
         return result;
     if (count == NULL)
@@ -143,20 +86,12 @@ HCS_SIM_EXPORT int dcmi_get_device_phyid_from_logicid(unsigned logic, unsigned *
     return result;
 }
 
-HCS_SIM_EXPORT int dcmi_get_device_chip_info_v2(int card, int device, struct dcmi_chip_info_v2 *info) {
-    struct hcs_sim_view view;
-    int result = reachable(card, device, info, &view);
-    if (result != DCMI_OK)
-        return result;
-    *info = (struct dcmi_chip_info_v2){.chip_type = "Ascend", .chip_ver = "V1", .aicore_cnt = view.device->cores};
-    chip_name(view.device, (char *)info->chip_name);
-    chip_name(view.device, (char *)info->npu_name);
-    return DCMI_OK;
-}
-
 HCS_SIM_EXPORT int dcmi_get_device_chip_info(int card, int device, struct dcmi_chip_info *info) {
     struct dcmi_chip_info_v2 full;
-    int result = info == NULL ? DCMI_ERR_CODE_INVALID_PARAMETER : dcmi_get_device_chip_info_v2(card, device, &full);
+    struct hcs_sim_view view;
+    int result = reachable(card, device, info, &view);
+    if (result == DCMI_OK)
+        result = hcs_dcmi_chip(&view, &full);
     if (result == DCMI_OK)
         memcpy(info, &full, sizeof *info);
     return result;
@@ -165,55 +100,89 @@ HCS_SIM_EXPORT int dcmi_get_device_chip_info(int card, int device, struct dcmi_c
 HCS_SIM_EXPORT int dcmi_get_device_pcie_info_v2(int card, int device, struct dcmi_pcie_info_all *info) {
     struct hcs_sim_view view;
     int result = reachable(card, device, info, &view);
-    if (result != DCMI_OK)
-        return result;
-    const struct hcs_sim_device *d = view.device;
-    *info = (struct dcmi_pcie_info_all){
-        .venderid = d->pci_ids & 0xffff,
-        .deviceid = d->pci_ids >> 16,
-        .domain = (int32_t)d->pci_domain,
-        .bdf_busid = d->pci_bus,
-        .bdf_deviceid = d->pci_device,
-        .bdf_funcid = d->pci_function,
-    };
-    return DCMI_OK;
+    return result == DCMI_OK ? hcs_dcmi_pcie(&view, info) : result;
 }
 
-/* Five words: the 16 bytes big-endian, then the index. */
 HCS_SIM_EXPORT int dcmi_get_device_die_v2(int card, int device, unsigned kind, struct dcmi_die_id *die) {
     struct hcs_sim_view view;
     int result = reachable(card, device, die, &view);
-    if (result != DCMI_OK)
-        return result;
-    if (kind > DCMI_DIE_VDIE)
-        return DCMI_ERR_CODE_INVALID_PARAMETER;
-    for (int i = 0; i < 4; i++) {
-        const uint8_t *u = &view.device->uuid[4 * i];
-        die->soc_die[i] = (uint32_t)u[0] << 24 | (uint32_t)u[1] << 16 | (uint32_t)u[2] << 8 | u[3];
-    }
-    die->soc_die[4] = view.device->index;
-    return DCMI_OK;
+    return result == DCMI_OK ? hcs_dcmi_die(&view, kind, die) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_elabel_info(int card, int device, struct dcmi_elabel_info *info) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, info, &view);
+    return result == DCMI_OK ? hcs_dcmi_elabel(&view, info) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_board_info(int card, int device, struct dcmi_board_info *info) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, info, &view);
+    return result == DCMI_OK ? hcs_dcmi_board(&view, info) : result;
 }
 
 HCS_SIM_EXPORT int dcmi_get_device_hbm_info(int card, int device, struct dcmi_hbm_info *info) {
     struct hcs_sim_view view;
     int result = reachable(card, device, info, &view);
-    if (result != DCMI_OK)
-        return result;
-    *info = (struct dcmi_hbm_info){
-        .memory_size = view.device->memory / MIB,
-        .freq = 1600,
-        .memory_usage = hcs_sim_used(view.position) / MIB,
-        .temp = (int32_t)hcs_sim_load(&view.device->temperature_c),
-    };
-    return DCMI_OK;
+    return result == DCMI_OK ? hcs_dcmi_hbm(&view, info) : result;
 }
 
-/* Parts with HBM have no DDR to report. */
-HCS_SIM_EXPORT int dcmi_get_device_memory_info_v3(int card, int device, struct dcmi_get_memory_info_struct *info) {
+HCS_SIM_EXPORT int dcmi_get_device_health(int card, int device, unsigned *health) {
+    struct hcs_sim_view view;
+    int result = known(card, device, health, &view);
+    return result == DCMI_OK ? hcs_dcmi_health(&view, health) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_ecc_info(int card, int device, unsigned kind, struct dcmi_ecc_info *info) {
     struct hcs_sim_view view;
     int result = reachable(card, device, info, &view);
-    return result == DCMI_OK ? DCMI_ERR_CODE_NOT_SUPPORT : result;
+    return result == DCMI_OK ? hcs_dcmi_ecc(&view, kind, info) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_frequency(int card, int device, unsigned kind, unsigned *mhz) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, mhz, &view);
+    return result == DCMI_OK ? hcs_dcmi_frequency(&view, kind, mhz) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_utilization_rate(int card, int device, int type, unsigned *percent) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, percent, &view);
+    return result == DCMI_OK ? hcs_dcmi_utilization(&view, type, percent) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_resource_info(int card, int device, struct dcmi_proc_mem_info *list, int *count) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, count, &view);
+    return result == DCMI_OK ? hcs_dcmi_processes(&view, list, count) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_info(int card, int device, unsigned command, unsigned sub, void *answer,
+                                        unsigned *size) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, answer, &view);
+    return result == DCMI_OK ? hcs_dcmi_info(&view, command, sub, answer, size) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_version(int card, int device, char *version, unsigned capacity, int *length) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, length, &view);
+    if (result == DCMI_OK)
+        result = hcs_dcmi_text(HCS_DCMI_CLASSIC, version, capacity, "7.5.0.1.129");
+    if (result == DCMI_OK)
+        *length = (int)strlen(version);
+    return result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_memory_info(int card, int device, struct dcmi_memory_info_struct *info) {
+    struct dcmi_get_memory_info_struct full;
+    struct hcs_sim_view view;
+    int result = reachable(card, device, info, &view);
+    if (result == DCMI_OK)
+        result = hcs_dcmi_ddr(&view, &full);
+    if (result == DCMI_OK)
+        *info = (struct dcmi_memory_info_struct){full.memory_size, full.freq, full.utiliza};
+    return result;
 }
 
 HCS_SIM_EXPORT int dcmi_get_device_temperature(int card, int device, int *celsius) {
@@ -232,43 +201,11 @@ HCS_SIM_EXPORT int dcmi_get_device_power_info(int card, int device, int *deciwat
     return result;
 }
 
-HCS_SIM_EXPORT int dcmi_get_device_health(int card, int device, unsigned *health) {
+HCS_SIM_EXPORT int dcmi_mcu_get_power_info(int card, int *deciwatts) {
     struct hcs_sim_view view;
-    int result = known(card, device, health, &view);
-    if (result != DCMI_OK)
-        return result;
-    *health = hcs_sim_has_fault(view.device, HCS_SIM_FAULT_LOST)       ? DCMI_HEALTH_ABSENT
-              : hcs_sim_has_fault(view.device, HCS_SIM_FAULT_CRITICAL) ? DCMI_HEALTH_CRITICAL
-                                                                       : DCMI_HEALTH_OK;
-    return DCMI_OK;
-}
-
-HCS_SIM_EXPORT int dcmi_get_device_utilization_rate(int card, int device, int type, unsigned *percent) {
-    struct hcs_sim_view view;
-    int result = reachable(card, device, percent, &view);
-    if (result != DCMI_OK)
-        return result;
-    switch (type) {
-    case DCMI_UTILIZATION_AICORE:
-    case DCMI_UTILIZATION_NPU:
-        *percent = (unsigned)hcs_sim_load(&view.device->utilization);
-        return DCMI_OK;
-    case DCMI_UTILIZATION_MEMORY:
-    case DCMI_UTILIZATION_HBM: {
-        uint64_t percent_unit = view.device->memory / 100;
-        *percent = percent_unit == 0 ? 0 : (unsigned)(hcs_sim_used(view.position) / percent_unit);
-        return DCMI_OK;
-    }
-    default:
-        return DCMI_ERR_CODE_NOT_SUPPORT;
-    }
-}
-
-HCS_SIM_EXPORT int dcmi_get_device_frequency(int card, int device, unsigned kind, unsigned *mhz) {
-    struct hcs_sim_view view;
-    int result = reachable(card, device, mhz, &view);
+    int result = reachable(card, 0, deciwatts, &view);
     if (result == DCMI_OK)
-        *mhz = kind == 6 ? 1600 : 1800;
+        *deciwatts = (int)(hcs_sim_load(&view.device->power_mw) / 100);
     return result;
 }
 
@@ -280,31 +217,51 @@ HCS_SIM_EXPORT int dcmi_get_device_voltage(int card, int device, unsigned *centi
     return result;
 }
 
-/* The official header's 28 bytes: a caller with mind-cluster's 36 keeps its last two words. */
-HCS_SIM_EXPORT int dcmi_get_device_ecc_info(int card, int device, unsigned kind, uint32_t info[7]) {
-    struct hcs_sim_view view;
-    int result = reachable(card, device, info, &view);
-    if (result != DCMI_OK)
-        return result;
-    if (kind != 2)
-        return DCMI_ERR_CODE_NOT_SUPPORT; /* 2 = HBM */
-    memset(info, 0, 7 * sizeof *info);
-    info[0] = 1;
-    return DCMI_OK;
+#ifndef DCMI_OLD
+HCS_SIM_EXPORT int dcmi_get_card_list(int *count, int *list, int capacity) {
+    return hcs_dcmi_list(HCS_DCMI_CLASSIC, count, list, capacity);
 }
 
-/* In: *count is the capacity of list. Out: how many were written. */
-HCS_SIM_EXPORT int dcmi_get_device_resource_info(int card, int device, struct dcmi_proc_mem_info *list, int *count) {
-    static _Thread_local struct hcs_sim_holder holders[HCS_SIM_PROCESSES];
+HCS_SIM_EXPORT int dcmi_get_device_chip_info_v2(int card, int device, struct dcmi_chip_info_v2 *info) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, info, &view);
+    return result == DCMI_OK ? hcs_dcmi_chip(&view, info) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_memory_info_v3(int card, int device, struct dcmi_get_memory_info_struct *info) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, info, &view);
+    return result == DCMI_OK ? hcs_dcmi_ddr(&view, info) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_errorcode_v2(int card, int device, int *count, unsigned *list, unsigned capacity) {
     struct hcs_sim_view view;
     int result = reachable(card, device, count, &view);
+    return result == DCMI_OK ? hcs_dcmi_errors(&view, count, list, capacity) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_device_multi_utilization_rate(int card, int device,
+                                                          struct dcmi_multi_utilization_info *info) {
+    struct hcs_sim_view view;
+    int result = reachable(card, device, info, &view);
+    return result == DCMI_OK ? hcs_dcmi_utilizations(&view, info) : result;
+}
+
+HCS_SIM_EXPORT int dcmi_get_topo_info_by_device_id(int card1, int device1, int card2, int device2, int *type) {
+    struct hcs_sim_view one, other;
+    int result = reachable(card1, device1, type, &one);
+    if (result == DCMI_OK)
+        result = reachable(card2, device2, type, &other);
     if (result != DCMI_OK)
         return result;
-    if (list == NULL || *count <= 0)
-        return DCMI_ERR_CODE_INVALID_PARAMETER;
-    int total = (int)hcs_sim_holders(view.position, holders, HCS_SIM_PROCESSES);
-    *count = total < *count ? total : *count;
-    for (int i = 0; i < *count; i++)
-        list[i] = (struct dcmi_proc_mem_info){(int32_t)holders[i].pid, holders[i].charged};
+    const struct hcs_sim_link *links = hcs_sim_telemetry_at(hcs_sim_attach(), one.position)->links;
+    *type = card1 == card2 ? 0 : 1;
+    for (uint32_t i = 0; i < HCS_DCMI_HCCS_PORTS && card1 != card2; i++) {
+        if (links[i].version != 0 && links[i].peer == other.position)
+            *type = DCMI_TOPOLOGY_HCCS;
+        else if (links[i].version != 0 && links[i].peer == HCS_SIM_LINK_FABRIC)
+            *type = DCMI_TOPOLOGY_HCCS_SWITCH;
+    }
     return DCMI_OK;
 }
+#endif

@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Simulated libcndev.so. The handle is the ordinal, so that a client of before 2024, which has no handles, works too.
+ * Simulated libcndev.so: the library itself and who its devices are. The handle is the ordinal, so that a client of
+ * before 2024, which has no handles, works too.
  */
-#include "../../../simulation/hcs_sim_library.h"
-#include "../cndev_abi.h"
-
-#include <stdio.h>
-
-#define MIB (INT64_C(1) << 20)
+#include "cndev_private.h"
 
 static int references;
 
 static cndevRet_t enter(void) {
     hcs_sim_gate(HCS_VENDOR_CAMBRICON);
-    return __atomic_load_n(&references, __ATOMIC_ACQUIRE) > 0 ? CNDEV_SUCCESS : CNDEV_ERROR_UNINITIALIZED;
+    if (__atomic_load_n(&references, __ATOMIC_ACQUIRE) <= 0 || !hcs_sim_driver_present(HCS_VENDOR_CAMBRICON))
+        return CNDEV_ERROR_UNINITIALIZED;
+    return CNDEV_SUCCESS;
+}
+
+bool hcs_cndev_takes(int32_t version) {
+    return (version == CNDEV_VERSION_5 && CNDEV_GENERATION < 2025) ||
+           (version == CNDEV_VERSION_6 && CNDEV_GENERATION >= 2024);
 }
 
 static cndevRet_t known(cndevDevice_t device, const void *out, struct hcs_sim_view *view) {
@@ -26,22 +29,20 @@ static cndevRet_t known(cndevDevice_t device, const void *out, struct hcs_sim_vi
                                                                                      : CNDEV_ERROR_INVALID_DEVICE_ID;
 }
 
-static cndevRet_t reachable(cndevDevice_t device, const void *out, struct hcs_sim_view *view) {
+cndevRet_t hcs_cndev_reachable(cndevDevice_t device, const void *out, struct hcs_sim_view *view) {
     cndevRet_t result = known(device, out, view);
     if (result != CNDEV_SUCCESS)
         return result;
     return hcs_sim_has_fault(view->device, HCS_SIM_FAULT_LOST) ? CNDEV_ERROR_IN_PROBLEM : CNDEV_SUCCESS;
 }
 
-/* As reachable(), for a struct that begins with a version. */
-static cndevRet_t versioned(cndevDevice_t device, const void *out, struct hcs_sim_view *view) {
+cndevRet_t hcs_cndev_versioned(cndevDevice_t device, const void *out, struct hcs_sim_view *view) {
     int32_t version;
-    cndevRet_t result = reachable(device, out, view);
+    cndevRet_t result = hcs_cndev_reachable(device, out, view);
     if (result != CNDEV_SUCCESS)
         return result;
     memcpy(&version, out, sizeof version);
-    return version == CNDEV_VERSION_5 || version == CNDEV_VERSION_6 ? CNDEV_SUCCESS
-                                                                    : CNDEV_ERROR_UNSUPPORTED_API_VERSION;
+    return hcs_cndev_takes(version) ? CNDEV_SUCCESS : CNDEV_ERROR_UNSUPPORTED_API_VERSION;
 }
 
 HCS_SIM_EXPORT cndevRet_t cndevInit(int reserved) {
@@ -89,12 +90,13 @@ HCS_SIM_EXPORT cndevRet_t cndevGetDeviceCount(cndevCardInfo_t *info) {
         return result;
     if (info == NULL)
         return CNDEV_ERROR_INVALID_ARGUMENT;
-    if (info->version != CNDEV_VERSION_5 && info->version != CNDEV_VERSION_6)
+    if (!hcs_cndev_takes(info->version))
         return CNDEV_ERROR_UNSUPPORTED_API_VERSION;
     info->number = hcs_sim_count(HCS_VENDOR_CAMBRICON);
     return CNDEV_SUCCESS;
 }
 
+#if CNDEV_GENERATION >= 2024
 HCS_SIM_EXPORT cndevRet_t cndevGetDeviceHandleByIndex(int index, cndevDevice_t *device) {
     struct hcs_sim_view view;
     cndevRet_t result = known(index, device, &view);
@@ -102,11 +104,12 @@ HCS_SIM_EXPORT cndevRet_t cndevGetDeviceHandleByIndex(int index, cndevDevice_t *
         *device = index;
     return result;
 }
+#endif
 
 HCS_SIM_EXPORT const char *cndevGetCardNameStringByDevId(cndevDevice_t device) {
     static _Thread_local char name[sizeof((struct hcs_sim_device *)0)->name];
     struct hcs_sim_view view;
-    if (reachable(device, name, &view) != CNDEV_SUCCESS)
+    if (hcs_cndev_reachable(device, name, &view) != CNDEV_SUCCESS)
         return NULL;
     hcs_sim_name(view.device, name, sizeof name);
     return name;
@@ -114,7 +117,7 @@ HCS_SIM_EXPORT const char *cndevGetCardNameStringByDevId(cndevDevice_t device) {
 
 HCS_SIM_EXPORT cndevRet_t cndevGetUUID(cndevUUID_t *uuid, cndevDevice_t device) {
     struct hcs_sim_view view;
-    cndevRet_t result = versioned(device, uuid, &view);
+    cndevRet_t result = hcs_cndev_versioned(device, uuid, &view);
     if (result != CNDEV_SUCCESS)
         return result;
     hcs_sim_uuid_text(view.device, (char *)uuid->uuid);
@@ -133,104 +136,42 @@ HCS_SIM_EXPORT cndevRet_t cndevGetDriverVersion(uint32_t *major, uint32_t *minor
     return CNDEV_SUCCESS;
 }
 
-HCS_SIM_EXPORT cndevRet_t cndevGetPCIeInfoV2(cndevPCIeInfoV2_t *info, cndevDevice_t device) {
+HCS_SIM_EXPORT cndevRet_t cndevGetCardName(cndevCardName_t *name, cndevDevice_t device) {
     struct hcs_sim_view view;
-    cndevRet_t result = reachable(device, info, &view);
-    if (result != CNDEV_SUCCESS)
-        return result;
-    const struct hcs_sim_device *d = view.device;
-    *info = (cndevPCIeInfoV2_t){
-        .deviceId = d->pci_ids >> 16,
-        .vendor = (uint16_t)d->pci_ids,
-        .domain = d->pci_domain,
-        .bus = d->pci_bus,
-        .device = d->pci_device,
-        .function = d->pci_function,
-    };
-    return CNDEV_SUCCESS;
-}
-
-HCS_SIM_EXPORT cndevRet_t cndevGetNUMANodeIdByDevId(cndevNUMANodeId_t *node, cndevDevice_t device) {
-    struct hcs_sim_view view;
-    cndevRet_t result = versioned(device, node, &view);
+    cndevRet_t result = hcs_cndev_versioned(device, name, &view);
     if (result == CNDEV_SUCCESS)
-        node->nodeId = view.device->numa_node == UINT32_MAX ? -1 : (int32_t)view.device->numa_node;
+        name->id = 23; /* MLU370 */
     return result;
 }
 
-HCS_SIM_EXPORT cndevRet_t cndevGetMemoryUsageV2(cndevMemoryInfoV2_t *memory, cndevDevice_t device) {
+HCS_SIM_EXPORT const char *cndevGetCardNameString(int id) {
+    return id == 23 ? "MLU370" : "Unknown";
+}
+
+HCS_SIM_EXPORT cndevRet_t cndevGetCardSN(cndevCardSN_t *sn, cndevDevice_t device) {
     struct hcs_sim_view view;
-    cndevRet_t result = reachable(device, memory, &view);
+    cndevRet_t result = hcs_cndev_versioned(device, sn, &view);
     if (result != CNDEV_SUCCESS)
         return result;
-    int64_t total = (int64_t)view.device->memory / MIB, used = (int64_t)hcs_sim_used(view.position) / MIB;
-    *memory = (cndevMemoryInfoV2_t){.physicalMemoryTotal = total,
-                                    .physicalMemoryUsed = used,
-                                    .virtualMemoryTotal = total,
-                                    .virtualMemoryUsed = used};
+    sn->sn = 0x522003;
+    for (int i = 11; i < 16; i++)
+        sn->sn = sn->sn << 8 | view.device->uuid[i];
+    sn->motherBoardSn = 0;
     return CNDEV_SUCCESS;
 }
 
-HCS_SIM_EXPORT cndevRet_t cndevGetTemperatureInfo(cndevTemperatureInfo_t *info, cndevDevice_t device) {
+HCS_SIM_EXPORT cndevRet_t cndevGetCoreCount(cndevCardCoreCount_t *count, cndevDevice_t device) {
     struct hcs_sim_view view;
-    cndevRet_t result = versioned(device, info, &view);
-    if (result != CNDEV_SUCCESS)
-        return result;
-    int32_t celsius = (int32_t)hcs_sim_load(&view.device->temperature_c);
-    info->board = info->chip = info->memory = celsius;
-    return CNDEV_SUCCESS;
+    cndevRet_t result = hcs_cndev_versioned(device, count, &view);
+    if (result == CNDEV_SUCCESS)
+        count->count = (int32_t)view.device->cores;
+    return result;
 }
 
-HCS_SIM_EXPORT cndevRet_t cndevGetDevicePowerInfo(cndevDevicePowerInfo_t *info, cndevDevice_t device) {
+HCS_SIM_EXPORT cndevRet_t cndevGetVersionInfo(cndevVersionInfo_t *info, cndevDevice_t device) {
     struct hcs_sim_view view;
-    cndevRet_t result = reachable(device, info, &view);
-    if (result != CNDEV_SUCCESS)
-        return result;
-    *info = (cndevDevicePowerInfo_t){.usage = (int32_t)(hcs_sim_load(&view.device->power_mw) / 1000),
-                                     .cap = 250,
-                                     .thermalDesignPower = 250,
-                                     .max = 250};
-    return CNDEV_SUCCESS;
-}
-
-HCS_SIM_EXPORT cndevRet_t cndevGetDeviceUtilizationInfo(cndevUtilizationInfo_t *info, cndevDevice_t device) {
-    struct hcs_sim_view view;
-    cndevRet_t result = versioned(device, info, &view);
-    if (result != CNDEV_SUCCESS)
-        return result;
-    info->averageCoreUtilization = (int32_t)hcs_sim_load(&view.device->utilization);
-    for (size_t i = 0; i < sizeof info->coreUtilization / sizeof *info->coreUtilization; i++) {
-        info->coreUtilization[i] = i < view.device->cores ? info->averageCoreUtilization : 0;
-    }
-    return CNDEV_SUCCESS;
-}
-
-HCS_SIM_EXPORT cndevRet_t cndevGetCardHealthState(cndevCardHealthState_t *state, cndevDevice_t device) {
-    struct hcs_sim_view view;
-    cndevRet_t result = versioned(device, state, &view);
-    if (result != CNDEV_SUCCESS)
-        return result;
-    bool good = !hcs_sim_has_fault(view.device, HCS_SIM_FAULT_CRITICAL);
-    state->health = good;
-    state->deviceState = good;
-    state->driverState = 4;
-    return CNDEV_SUCCESS;
-}
-
-/* In: *count is the capacity. Out: how many there are. */
-HCS_SIM_EXPORT cndevRet_t cndevGetProcessInfo(uint32_t *count, cndevProcessInfo_t *list, cndevDevice_t device) {
-    static _Thread_local struct hcs_sim_holder holders[HCS_SIM_PROCESSES];
-    struct hcs_sim_view view;
-    cndevRet_t result = versioned(device, list, &view);
-    if (result != CNDEV_SUCCESS)
-        return result;
-    if (count == NULL || *count == 0)
-        return CNDEV_ERROR_INVALID_ARGUMENT;
-    int32_t version = list->version;
-    uint32_t capacity = *count;
-    *count = hcs_sim_holders(view.position, holders, HCS_SIM_PROCESSES);
-    for (uint32_t i = 0; i < *count && i < capacity; i++) {
-        list[i] = (cndevProcessInfo_t){version, holders[i].pid, holders[i].charged / 1024, holders[i].charged / 1024};
-    }
-    return *count > capacity ? CNDEV_ERROR_INSUFFICIENT_SPACE : CNDEV_SUCCESS;
+    cndevRet_t result = hcs_cndev_versioned(device, info, &view);
+    if (result == CNDEV_SUCCESS)
+        *info = (cndevVersionInfo_t){info->version, 1, 1, 4, 6, 2, 11};
+    return result;
 }
