@@ -52,6 +52,8 @@ struct AgentOptions: ParsableArguments {
     var metricsPort: Int?
     @Option(help: "What to do about device memory that no quota explains: report, terminate or ignore.")
     var escapePolicy: String?
+    @Flag(help: "Measure each device's throughput once for every driver version, when it is idle and nobody's.")
+    var measureWhenIdle = false
 
     /// The configuration, without a simulated host.
     func resolve() throws -> AgentConfiguration {
@@ -73,6 +75,7 @@ struct AgentOptions: ParsableArguments {
         flags.simulatedKernelLog = simulatedKernelLog.map(Self.absolute)
         flags.metricsPort = metricsPort
         flags.escapePolicy = escapePolicy
+        flags.measureWhenIdle = measureWhenIdle
         return try AgentConfiguration(
             flags: flags, environment: StandardDirectories.current(), uid: geteuid(), hostname: Hostname.current(),
             executable: try SmallFile.link("/proc/self/exe"), fileExists: { access($0, F_OK) == 0 })

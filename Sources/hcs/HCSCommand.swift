@@ -34,6 +34,7 @@ struct HCSCommand: AsyncParsableCommand {
             SimulateCommand.self,
             InspectCommand.self,
             DoctorCommand.self,
+            FingerprintCommand.self,
             VersionCommand.self,
         ])
 }
