@@ -61,6 +61,8 @@ var targets: [Target] = [
         name: "CLibBPF", path: "CSources/libbpf", pkgConfig: "libbpf",
         providers: [.apt(["libbpf-dev", "libelf-dev", "zlib1g-dev"])]),
     .target(name: "CHCSGuard", path: "CSources/guard"),
+    // A measurement of an unoptimised kernel would say nothing of the processor.
+    .target(name: "CHCSMeasure", path: "CSources/measure", cSettings: [.unsafeFlags(["-O3"])]),
     .target(name: "CHCSProbe", dependencies: ["CLibBPF"], path: "CSources/probe"),
 
     // The preload library, the simulated vendor libraries, the shim and the demo clients are built by make.
@@ -74,7 +76,7 @@ var targets: [Target] = [
     module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"]),
     module("HCSSimulation", ["HCSModel", "HCSSystem", "CHCSSimulation"]),
     module(
-        "HCSDevice", ["HCSModel", "HCSSystem", "CVendorABI", logging],
+        "HCSDevice", ["HCSModel", "HCSSystem", "CVendorABI", "CHCSMeasure", logging],
         resources: [.embedInCode("Data/catalog.csv")]),
     module("HCSProbe", ["HCSModel", "HCSSystem", "CHCSProbe", logging], plugins: ["BuildBPF"]),
     program("hcs-vendor-worker", ["HCSDevice"]),
@@ -87,8 +89,8 @@ var targets: [Target] = [
     tests(
         "HCSDeviceTests",
         [
-            "HCSDevice", "HCSModel", "HCSSystem", "HCSSimulation", "CHCSSimulation", "CVendorABI", "NativeArtifacts",
-            "hcs-vendor-worker",
+            "HCSDevice", "HCSModel", "HCSSystem", "HCSSimulation", "CHCSSimulation", "CHCSMeasure", "CVendorABI",
+            "NativeArtifacts", "hcs-vendor-worker",
         ]
     ),
     tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem"]),
@@ -136,7 +138,9 @@ if !light {
         program("hcs-demo", ["HCSAPI", "HCSModel", "HCSSystem", "NativeArtifacts"]),
         tests("HCSAPITests", ["HCSAPI", "HCSModel"]),
         tests("HCSStoreTests", ["HCSStore", "HCSModel"]),
-        tests("HCSAgentTests", ["HCSAgent", "HCSModel", "HCSAPI", "HCSHealth", "HCSSystem", "NativeArtifacts"]),
+        tests(
+            "HCSAgentTests",
+            ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSSystem", "NativeArtifacts"]),
         tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSStore", logging]),
         tests(
             "IntegrationTests",

@@ -42,6 +42,7 @@ package enum Agent {
                 notifier.send("READY=1")
             })
         var services: [any Service] = [parts.cycle, local]
+        if configuration.measureWhenIdle { services.append(parts.measuring) }
         if configuration.metricsPort != 0 {
             services.append(
                 MetricsServer(port: configuration.metricsPort, status: { await parts.state.status() }, logger: logger))
@@ -148,6 +149,7 @@ package enum Agent {
         let state: NodeState
         let supervisor: WorkloadSupervisor
         let cycle: CollectionCycle
+        let measuring: IdleMeasuring
 
         init(_ configuration: AgentConfiguration, _ logger: Logger) async throws(AgentError) {
             let policy = try Agent.healthPolicy(at: configuration.healthPolicyPath)
@@ -172,8 +174,15 @@ package enum Agent {
                 settings: settings,
                 launcher: ShimLauncher(shim: configuration.shim), segmentDirectory: configuration.segmentDirectory,
                 logger: logger)
+            let devices = Agent.deviceManager(configuration, logger: logger)
+            measuring = IdleMeasuring(
+                manager: devices, state: state,
+                store: MeasurementStore(directory: configuration.fingerprintsDirectory),
+                measurer: Measurer(
+                    executable: configuration.worker, hostEnvironment: StandardDirectories.current()),
+                interval: max(.seconds(5), configuration.sampleInterval), logger: logger)
             cycle = CollectionCycle(
-                devices: Agent.deviceManager(configuration),
+                devices: devices,
                 probes: ProbeRunner(
                     options: ProbeOptions(start: .beginning, simulatedLogPath: configuration.simulatedKernelLog)),
                 health: HealthMonitor(
@@ -184,8 +193,11 @@ package enum Agent {
         }
     }
 
-    /// Every vendor's real library, and the simulated ones beside them.
-    static func deviceManager(_ configuration: AgentConfiguration) -> DeviceManager {
+    /// Every vendor's real library, and the simulated ones beside them; the catalogue with the operator's files over it.
+    static func deviceManager(_ configuration: AgentConfiguration, logger: Logger? = nil) -> DeviceManager {
+        let (catalog, files) = Catalog.builtIn.overridden(by: configuration.catalogDirectory)
+        for problem in files.compactMap(\.problem) { logger?.error("catalogue file left out: \(problem)") }
+        let store = MeasurementStore(directory: configuration.fingerprintsDirectory)
         var sources = Vendor.allCases.map { VendorSource.real($0) }
         if let simulation = configuration.simulation {
             sources += simulation.vendors.map {
@@ -196,10 +208,11 @@ package enum Agent {
         }
         let seconds = configuration.sampleInterval / .seconds(1)
         return DeviceManager(
-            sources: sources, executable: configuration.worker, hostEnvironment: StandardDirectories.current(),
+            sources: sources, executable: configuration.worker, catalog: catalog,
+            hostEnvironment: StandardDirectories.current(),
             sweepsPerInventory: max(1, Int((10 / seconds).rounded(.up))),
             numaNode: { [simulated = configuration.simulation?.numaNodes] address, source in
                 source.isSimulated ? simulated?[address] : PCIBus().numaNode(of: address)
-            })
+            }, measured: { store.current(of: $0, simulated: $1.isSimulated) })
     }
 }

@@ -23,6 +23,7 @@ package struct AgentConfiguration: Hashable, Sendable {
         package var metricsPort: Int?
         package var escapePolicy: String?
         package var modelCache: String?
+        package var measureWhenIdle = false
 
         package init() {}
     }
@@ -68,6 +69,7 @@ package struct AgentConfiguration: Hashable, Sendable {
     package var escapePolicy: EscapePolicy
     /// Directory of the models that workloads load: its file system is one of the host's facts.
     package var modelCache: String
+    package var measureWhenIdle: Bool
     /// Whether the agent runs as root: then workloads run as `workloadUser`.
     package var isRoot: Bool
 
@@ -79,6 +81,8 @@ package struct AgentConfiguration: Hashable, Sendable {
     package var leasesDirectory: String { "\(stateDirectory)/leases" }
     package var healthStatePath: String { "\(stateDirectory)/health.json" }
     package var healthPolicyPath: String { "\(configDirectory)/health-policy.json" }
+    package var catalogDirectory: String { "\(configDirectory)/catalog.d" }
+    package var fingerprintsDirectory: String { "\(stateDirectory)/fingerprints" }
     package var simulationStatePath: String { "\(runtimeDirectory)/simulation.state" }
 
     /// Resolves the flags. `executable` is the path of this program: its neighbours are looked for beside it.
@@ -156,6 +160,7 @@ package struct AgentConfiguration: Hashable, Sendable {
             throw AgentError(.usage, "--escape-policy '\(policy.prefix(40))' must be report, terminate or ignore")
         }
         escapePolicy = known
+        measureWhenIdle = flags.measureWhenIdle
         guard (0...65_535).contains(metricsPort) else { throw AgentError(.usage, "--metrics-port must be 0 to 65535") }
     }
 

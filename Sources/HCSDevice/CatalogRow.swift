@@ -8,34 +8,27 @@ package struct CatalogRow: Hashable, Sendable {
     /// Nil where the card is sold with several sizes and none tells it apart.
     package var memory: ByteCount?
     package var fingerprint: Fingerprint
-    package var bandwidthGBps: Double?
-    package var tdpWatts: Double?
 
-    package init(
-        vendor: Vendor, aliases: [String], memory: ByteCount?, fingerprint: Fingerprint, bandwidthGBps: Double? = nil,
-        tdpWatts: Double? = nil
-    ) {
+    package init(vendor: Vendor, aliases: [String], memory: ByteCount?, fingerprint: Fingerprint) {
         self.vendor = vendor
         self.aliases = aliases
         self.memory = memory
         self.fingerprint = fingerprint
-        self.bandwidthGBps = bandwidthGBps
-        self.tdpWatts = tdpWatts
     }
 }
 
 extension CatalogRow {
     package static let header =
-        "vendor,aliases,memory_gib,fp32,tf32,fp16,bf16,fp8,int8,bandwidth_gbps,tdp_w,confidence,source"
-    private static let precisions: [Precision] = [.fp32, .tf32, .fp16, .bf16, .fp8, .int8]
+        "vendor,aliases,memory_gib,fp64,fp32,tf32,fp16,bf16,fp8,int8,bandwidth_gbps,tdp_w,confidence,source"
+    private static let precisions: [Precision] = [.fp64, .fp32, .tf32, .fp16, .bf16, .fp8, .int8]
 
     /// Reads one line of the catalogue file.
-    /// - Throws: `badCatalog` with the line's number and the column that is wrong.
-    package init(line: String, number: Int) throws(DeviceError) {
-        func bad(_ why: String) -> DeviceError { DeviceError(.badCatalog, "catalogue line \(number): \(why)") }
+    /// - Throws: `badCatalog` with what is wrong.
+    init(line: String) throws(DeviceError) {
+        func bad(_ why: String) -> DeviceError { DeviceError(.badCatalog, why) }
         guard !line.contains("\"") else { throw bad("quotes are not used here") }
         let cells = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
-        guard cells.count == 13 else { throw bad("13 fields are needed, \(cells.count) are there") }
+        guard cells.count == 14 else { throw bad("14 fields are needed, \(cells.count) are there") }
         func positive(_ column: Int) throws(DeviceError) -> Double? {
             let cell = cells[column]
             guard !cell.isEmpty else { return nil }
@@ -50,10 +43,10 @@ extension CatalogRow {
         guard aliases.allSatisfy({ PrintableText.clean($0) == $0 }), Set(aliases).count == aliases.count else {
             throw bad("an alias is empty, unprintable or there twice")
         }
-        guard let confidence = Fingerprint.Confidence(rawValue: cells[11]), confidence != .estimated else {
-            throw bad("'\(cells[11])' is no confidence")
+        guard let confidence = Fingerprint.Confidence(rawValue: cells[12]), confidence != .estimated else {
+            throw bad("'\(cells[12])' is no confidence")
         }
-        guard PrintableText.clean(cells[12], limit: 512) == cells[12] else { throw bad("the source is missing") }
+        guard PrintableText.clean(cells[13], limit: 512) == cells[13] else { throw bad("the source is missing") }
         var tflops: [Precision: Double] = [:]
         for (column, precision) in Self.precisions.enumerated() {
             if let value = try positive(3 + column) { tflops[precision] = value }
@@ -64,7 +57,8 @@ extension CatalogRow {
         self.init(
             vendor: vendor, aliases: aliases,
             memory: try positive(2).map { ByteCount(UInt64($0 * 1_073_741_824)) },
-            fingerprint: Fingerprint(tflops: tflops, confidence: confidence, source: cells[12]),
-            bandwidthGBps: try positive(9), tdpWatts: try positive(10))
+            fingerprint: Fingerprint(
+                tflops: tflops, bandwidthGBps: try positive(10), tdpWatts: try positive(11), confidence: confidence,
+                source: cells[13]))
     }
 }

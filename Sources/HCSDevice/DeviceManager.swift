@@ -6,6 +6,7 @@ package actor DeviceManager {
     private struct Known {
         var device: Device
         var source: Int
+        var maximumClockMHz: UInt32?
         /// Not in its library's last inventory. Kept, because its history and its workloads are.
         var isGone: Bool
     }
@@ -18,6 +19,7 @@ package actor DeviceManager {
     private let patience: Duration
     private let sweepsPerInventory: Int
     private let numaNode: @Sendable (PCIAddress, VendorSource) -> Int?
+    private let measured: @Sendable (DeviceInventory, VendorSource) -> MeasuredFingerprint?
 
     private var known: [DeviceID: Known] = [:]
     private var polls: [Int: Task<VendorReading, Never>] = [:]
@@ -31,16 +33,19 @@ package actor DeviceManager {
     ///   - hostEnvironment: what a worker may have of the agent's environment: `LD_LIBRARY_PATH` is passed on.
     ///   - sweepsPerInventory: how often the device lists are read again.
     ///   - numaNode: the host's own word on a PCI slot (sysfs, or the simulated host), where the library does not tell.
+    ///   - measured: a measurement that holds for the device as it is now.
     package init(
         sources: [VendorSource], executable: String, catalog: Catalog = .builtIn, timing: WorkerTiming = WorkerTiming(),
         hostEnvironment: [String: String] = [:], sweepsPerInventory: Int = 30,
-        numaNode: @escaping @Sendable (PCIAddress, VendorSource) -> Int? = { _, _ in nil }
+        numaNode: @escaping @Sendable (PCIAddress, VendorSource) -> Int? = { _, _ in nil },
+        measured: @escaping @Sendable (DeviceInventory, VendorSource) -> MeasuredFingerprint? = { _, _ in nil }
     ) {
         workers = sources.map {
             VendorWorker(source: $0, executable: executable, timing: timing, hostEnvironment: hostEnvironment)
         }
         self.catalog = catalog
         self.numaNode = numaNode
+        self.measured = measured
         self.sweepsPerInventory = max(1, sweepsPerInventory)
         // A worker in good health answers inventory and sample well within one deadline; the margin is for our own work.
         patience = timing.call + .milliseconds(250)
@@ -70,6 +75,11 @@ package actor DeviceManager {
                 $1.simulated ? 1 : 0, $1.vendor.code, $1.index, $1.id
             )
         }
+    }
+
+    /// Where a device comes from and its highest clock: what a measurement needs besides the device.
+    package func origin(of id: DeviceID) -> (source: VendorSource, maximumClockMHz: UInt32?)? {
+        known[id].map { (workers[$0.source].source, $0.maximumClockMHz) }
     }
 
     /// One pass. Every so many passes it reads the device lists as well.
@@ -144,7 +154,9 @@ extension DeviceManager {
                 skips.append("device \(found.index): its identity \(found.id) is a device's of another source")
                 continue
             }
-            known[found.id] = Known(device: device(found, of: workers[source].source), source: source, isGone: false)
+            known[found.id] = Known(
+                device: device(found, of: workers[source].source), source: source,
+                maximumClockMHz: found.maximumClockMHz, isGone: false)
         }
         skipped[source] = skips
         let gone = known.values.filter { $0.source == source && $0.isGone }.map(\.device.id).sorted()
@@ -155,9 +167,11 @@ extension DeviceManager {
     private func device(_ found: DeviceInventory, of source: VendorSource) -> Device {
         var numa = found.numaNode
         if numa == nil, let pci = found.pci { numa = numaNode(pci, source) }
+        var fingerprint = catalog.fingerprint(of: found, vendor: source.vendor)
+        fingerprint.measured = measured(found, source)
         return Device(
             id: found.id, vendor: source.vendor, model: found.name, index: found.index, memory: found.memory,
-            pci: found.pci, numaNode: numa, fingerprint: catalog.fingerprint(of: found, vendor: source.vendor),
+            pci: found.pci, numaNode: numa, fingerprint: fingerprint,
             driverVersion: found.driverVersion, details: found.details, simulated: source.isSimulated)
     }
 

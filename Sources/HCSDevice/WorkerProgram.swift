@@ -13,8 +13,9 @@ package struct WorkerProgram {
 
     /// Runs to its end. Returns the exit code: 64 for arguments that are not understood.
     package static func run(_ arguments: [String]) -> Int32 {
+        if arguments.first == "--measure" { return MeasurementProgram.run(arguments) }
         if arguments.contains("--help") || arguments.contains("-h") {
-            _ = WorkerServer.write(Array(usage.utf8), to: STDOUT_FILENO)
+            _ = WorkerServer.write(Array((usage + MeasurementProgram.usage).utf8), to: STDOUT_FILENO)
             return 0
         }
         var program = WorkerProgram()

@@ -11,18 +11,20 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
     package var unresponsive: Unresponsive
     package var temperature: [Vendor: Temperature]
     package var vendorHealth: [DeviceSample.VendorHealth: VendorVerdict]
+    package var throughput: Throughput
     package var faults: [FaultFamily]
 
     package init(
         version: Int = HealthPolicy.currentVersion, coverage: Coverage, unresponsive: Unresponsive,
         temperature: [Vendor: Temperature], vendorHealth: [DeviceSample.VendorHealth: VendorVerdict],
-        faults: [FaultFamily]
+        throughput: Throughput, faults: [FaultFamily]
     ) {
         self.version = version
         self.coverage = coverage
         self.unresponsive = unresponsive
         self.temperature = temperature
         self.vendorHealth = vendorHealth
+        self.throughput = throughput
         self.faults = faults
     }
 
@@ -134,6 +136,31 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
         }
     }
 
+    /// What a device is worth that was measured far below what its maker promises.
+    package struct Throughput: Hashable, Sendable, Codable {
+        /// Of the theoretical figure, 0 to 1; from here on a device is as it should be.
+        package var minimumShare: Double
+        package var penalty: Double
+        package var source: String
+
+        package init(minimumShare: Double, penalty: Double, source: String) {
+            self.minimumShare = minimumShare
+            self.penalty = penalty
+            self.source = source
+        }
+
+        package enum CodingKeys: String, CodingKey, CaseIterable { case minimumShare, penalty, source }
+
+        package init(from decoder: any Decoder) throws {
+            try decoder.rejectUnknownKeys(CodingKeys.self)
+            let c = try decoder.container(keyedBy: CodingKeys.self)
+            self.init(
+                minimumShare: try c.decode(Double.self, forKey: .minimumShare),
+                penalty: try c.decode(Double.self, forKey: .penalty),
+                source: try c.decode(String.self, forKey: .source))
+        }
+    }
+
     /// The codes of one kind of fault message. A code that is in neither list is counted by nobody: it says nothing of the device.
     package struct FaultFamily: Hashable, Sendable, Codable {
         /// As in `Fault.family`.
@@ -217,7 +244,7 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
     }
 
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case version, coverage, unresponsive, temperature, vendorHealth, faults
+        case version, coverage, unresponsive, temperature, vendorHealth, throughput, faults
     }
 
     package init(from decoder: any Decoder) throws {
@@ -228,6 +255,7 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
             unresponsive: try c.decode(Unresponsive.self, forKey: .unresponsive),
             temperature: try Self.table(c, .temperature, Vendor.init(rawValue:)),
             vendorHealth: try Self.table(c, .vendorHealth, DeviceSample.VendorHealth.init(rawValue:)),
+            throughput: try c.decode(Throughput.self, forKey: .throughput),
             faults: try c.decode([FaultFamily].self, forKey: .faults))
     }
 
@@ -255,6 +283,7 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
             Dictionary(uniqueKeysWithValues: temperature.map { ($0.key.rawValue, $0.value) }), forKey: .temperature)
         try c.encode(
             Dictionary(uniqueKeysWithValues: vendorHealth.map { ($0.key.rawValue, $0.value) }), forKey: .vendorHealth)
+        try c.encode(throughput, forKey: .throughput)
         try c.encode(faults, forKey: .faults)
     }
 }
@@ -291,6 +320,9 @@ extension HealthPolicy {
                 !verdict.latched || verdict.penalty == 1,
                 "vendorHealth.\(state.rawValue): only a penalty of 1 may be latched")
         }
+        try share(throughput.minimumShare, "throughput.minimumShare")
+        try share(throughput.penalty, "throughput.penalty")
+        try require(throughput.penalty < 1, "throughput.penalty must be below 1: slow is not broken")
         var families = Set<String>()
         for family in faults {
             let key = "\(family.vendor.rawValue)/\(family.family)"

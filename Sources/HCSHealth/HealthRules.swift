@@ -6,6 +6,7 @@ package enum HealthRules {
         Temperature(),
         VendorHealthRule(),
         Unresponsive(),
+        Throughput(),
         Coverage(),
     ]
 }

@@ -56,6 +56,8 @@ struct AgentOptions: ParsableArguments {
         help: ArgumentHelp(
             "Models that workloads load, told of with its disk; the default is the state.", valueName: "dir"))
     var modelCache: String?
+    @Flag(help: "Measure each device's throughput once for every driver version, when it is idle and nobody's.")
+    var measureWhenIdle = false
 
     /// The configuration, without a simulated host.
     func resolve() throws -> AgentConfiguration {
@@ -78,6 +80,7 @@ struct AgentOptions: ParsableArguments {
         flags.metricsPort = metricsPort
         flags.escapePolicy = escapePolicy
         flags.modelCache = modelCache.map(Self.absolute)
+        flags.measureWhenIdle = measureWhenIdle
         return try AgentConfiguration(
             flags: flags, environment: StandardDirectories.current(), uid: geteuid(), hostname: Hostname.current(),
             executable: try SmallFile.link("/proc/self/exe"), fileExists: { access($0, F_OK) == 0 })

@@ -10,7 +10,8 @@ import HCSSystem
         commandName: "hcs-agent",
         abstract:
             "The node agent: finds this host's accelerators, watches their health, runs workloads with a memory quota.",
-        version: HCSVersion.current, subcommands: [RunCommand.self, DoctorCommand.self, SimulateCommand.self],
+        version: HCSVersion.current,
+        subcommands: [RunCommand.self, DoctorCommand.self, FingerprintCommand.self, SimulateCommand.self],
         defaultSubcommand: RunCommand.self)
 
     /// Our own errors are one line and a sysexits code; the parser's keep their usage text and 64.

@@ -35,6 +35,7 @@ struct HCSCommand: AsyncParsableCommand {
             SimulateCommand.self,
             InspectCommand.self,
             DoctorCommand.self,
+            FingerprintCommand.self,
             VersionCommand.self,
         ])
 }

@@ -17,6 +17,7 @@ enum HealthFixtures {
             .critical: .init(penalty: 1, latched: false, source: "test"),
             .lost: .init(penalty: 1, latched: true, source: "test"),
         ],
+        throughput: .init(minimumShare: 0.7, penalty: 0.1, source: "test"),
         faults: [
             .init(
                 family: "xid", vendor: .nvidia, hard: .init(codes: [79, 48], source: "test"),
@@ -33,6 +34,17 @@ enum HealthFixtures {
         Device(
             id: DeviceID(uuid), vendor: vendor, model: "Card", index: 0, memory: .gibibytes(80),
             pci: pci.flatMap { PCIAddress($0) }, simulated: simulated)
+    }
+
+    /// A card of 100 TFLOPS and 1000 GB/s that was measured at these shares of them.
+    static func measured(
+        compute: Double?, bandwidth: Double?, simulated: Bool = false, confidence: Fingerprint.Confidence = .datasheet
+    ) -> Fingerprint {
+        Fingerprint(
+            tflops: [.fp16: 100], bandwidthGBps: 1000, confidence: confidence, source: "test",
+            measured: MeasuredFingerprint(
+                tflops: compute.map { [.fp16: 100 * $0] } ?? [:], bandwidthGBps: bandwidth.map { 1000 * $0 },
+                method: "test", atMilliseconds: start, simulated: simulated))
     }
 
     static func fault(

@@ -30,7 +30,8 @@ import Testing
                 37, 38, 44, 45, 63, 66, 67, 92, 93, 94, 121, 157, 160, 161, 163, 164, 165, 168, 171, 172,
             ])
         let sources =
-            [policy.coverage.source, policy.unresponsive.source, xid.hard.source] + xid.soft.map(\.source)
+            [policy.coverage.source, policy.unresponsive.source, policy.throughput.source, xid.hard.source]
+            + xid.soft.map(\.source)
             + policy.temperature.values.map(\.source) + policy.vendorHealth.values.map(\.source)
         #expect(sources.allSatisfy { $0.count > 10 })
     }
@@ -45,6 +46,7 @@ import Testing
         (#""nvidia": {"#, #""nvidla": {"#), (#""good": {"#, #""fine": {"#),
         (#""maximumSampleAgeSeconds": 60"#, #""maximumSampleAgeSeconds": 60, "extra": 1"#),
         (#""weight": 0.25"#, #""weight": 0.25, "wait": 1"#), (#""family": "xid""#, #""family": "xid", "x": 1"#),
+        (#""minimumShare": 0.7"#, #""minimumShare": 0.7, "x": 1"#), (#""throughput""#, #""thruput""#),
     ])
     func `an unknown key anywhere is an error`(from: String, to: String) throws {
         let text = try #require(String(data: try shipped(), encoding: .utf8))
@@ -67,6 +69,8 @@ import Testing
         refused({ $0.temperature[.nvidia]?.badCelsius = 80 }, "warn equals bad")
         refused({ $0.temperature[.nvidia]?.cap = .nan }, "no number")
         refused({ $0.vendorHealth[.warning]?.latched = true }, "a latched half fault")
+        refused({ $0.throughput.minimumShare = 1.1 }, "more than all")
+        refused({ $0.throughput.penalty = 1 }, "slow is broken")
         refused({ $0.faults[0].soft[0].codes.insert(79) }, "a code that is hard and soft")
         refused({ $0.faults[0].soft[0].halfLifeSeconds = 0 }, "no half-life")
         refused({ $0.faults.append($0.faults[0]) }, "a family twice")

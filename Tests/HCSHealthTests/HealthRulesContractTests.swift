@@ -31,6 +31,7 @@ import Testing
         evidence.buckets = ["xid/contained": LeakyBucket(weight: 5, atMilliseconds: HealthFixtures.start)]
         evidence.sample = DeviceSample(temperatureCelsius: 1000, vendorHealth: .critical)
         evidence.worker.inARow = .max
+        evidence.device.fingerprint = HealthFixtures.measured(compute: 0, bandwidth: nil)
         let later = HealthFixtures.start + 100_000
         for now in [later, .max, .min] {
             let findings = rule.findings(on: evidence, policy: HealthFixtures.policy, now: now)

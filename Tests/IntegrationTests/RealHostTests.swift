@@ -68,4 +68,19 @@ struct RealHostTests {
         #expect(json.code == 0, "\(json.error)")
         #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(json.output.utf8)) }
     }
+
+    @Test("the processors of this host are measured, kept and shown again")
+    func fingerprintOfProcessors() async throws {
+        let directory = try TemporaryDirectory()
+        let places = ["HCS_STATE_DIR", "HCS_CONFIG_DIR", "HCS_RUNTIME_DIR"]
+        let environment = Dictionary(uniqueKeysWithValues: places.map { ($0, directory.path) })
+        let measured = try await Programs.run(
+            "hcs", ["fingerprint", "--measure", "--cpu", "--output", "json"], environment: environment)
+        #expect(measured.code == 0, "\(measured.error)")
+        #expect(measured.output.contains("\"fp32\"") && measured.output.contains("\"fp64\""), "\(measured.output)")
+        let shown = try await Programs.run("hcs", ["fingerprint", "--cpu"], environment: environment)
+        #expect(shown.code == 0 && shown.output.contains("fp32 TFLOPS") && shown.output.contains(" ago, "))
+        let unknown = try await Programs.run("hcs", ["fingerprint", "nvidia:99"], environment: environment)
+        #expect(unknown.code == 64 && unknown.error.contains("no device 'nvidia:99' here"))
+    }
 }

@@ -64,7 +64,7 @@ extension ModuleRule {
             outside: nio.union(["Hummingbird", "HummingbirdCore", "HTTPTypes", "Logging"])),
         ModuleRule("HCSSimulation", own: ["HCSModel", "HCSSystem", "CHCSSimulation"]),
         ModuleRule(
-            "HCSDevice", own: ["HCSModel", "HCSSystem", "CVendorABI"], outside: ["Logging"],
+            "HCSDevice", own: ["HCSModel", "HCSSystem", "CVendorABI", "CHCSMeasure"], outside: ["Logging"],
             platform: ["Glibc", "Synchronization"],
             never: [
                 ("Foundation", "the vendor worker stays small"), ("NIO", "the vendor worker stays small"),

@@ -104,7 +104,7 @@ package enum Doctor {
     // MARK: The host
 
     private static func hostChecks(_ configuration: AgentConfiguration) -> [DoctorReport.Check] {
-        [cgroups(), sharedMemory(configuration), user(configuration)]
+        [cgroups(), sharedMemory(configuration), user(configuration), catalog(configuration)]
             + [
                 ("preload library", configuration.interceptor, "--interceptor", "no workload can be started"),
                 ("shim", configuration.shim, "--shim", "no workload can be started"),
@@ -114,6 +114,16 @@ package enum Doctor {
                     ? DoctorReport.Check(name, .ok, path)
                     : DoctorReport.Check(name, .missing, "not at \(path) (\(flag)): without it \(loss)")
             }
+    }
+
+    private static func catalog(_ configuration: AgentConfiguration) -> DoctorReport.Check {
+        let files = Catalog.builtIn.overridden(by: configuration.catalogDirectory).files
+        let words = files.map { file in
+            file.problem.map { "left out: \($0)" } ?? "\(file.path): \(file.cards) card\(file.cards == 1 ? "" : "s")"
+        }
+        return DoctorReport.Check(
+            "catalogue", files.contains { $0.problem != nil } ? .missing : .ok,
+            (["\(Catalog.builtIn.rows.count) cards built in"] + words).joined(separator: "; "))
     }
 
     private static func cgroups() -> DoctorReport.Check {
