@@ -18,6 +18,7 @@
  *   UNMAP     address, bytes
  *   POOL      ordinal, number                       notes where a pool's memory lies; unless it is noted already
  *   POOL_END  number
+ *   LAST_ERROR clears                               a denial is the thread's last error as well
  *   INFO      condition, ordinal                    parameters free_bytes and total_bytes; size_t
  *   ANSWER    condition, statement                  after a success the statement narrows the answer
  *   DOOR      symbol, result, per_thread            *result is a function's address
@@ -90,6 +91,7 @@
         if (status == layer.success) {                                                                                 \
             status = real arguments;                                                                                   \
             if (status != layer.success) {                                                                             \
+                hcs_refused(&layer, status);                                                                           \
                 hcs_charge_drop(&charge, 1);                                                                           \
             } else if (charge.bytes && hcs_charge_keep(&charge, HCS_POINTER, (uint64_t)(number)) < 0) {                \
                 hcs_charge_drop(&charge, (undo) == layer.success);                                                     \
@@ -100,9 +102,10 @@
 
 #define HCS_DEFINE_RESET(name, layer, parameters, arguments, gone)                                                     \
     HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
-        struct hcs_segment_slot *slot = hcs_reset_begin();                                                             \
+        struct hcs_reset reset;                                                                                        \
+        hcs_reset_begin(&layer, (const void *)real, &reset);                                                           \
         int status = real arguments;                                                                                   \
-        hcs_reset_end(slot, &layer, (const void *)real, status == layer.success && (gone));                            \
+        hcs_reset_end(&reset, &layer, (const void *)real, status == layer.success && (gone));                            \
     HCS_BODY_END
 
 /* May take as long as the device computes, so that nothing is open meanwhile: a signal handler that allocates is charged. */
@@ -112,7 +115,8 @@
         if (__builtin_expect(!real, 0))                                                                                \
             return hcs_missing(&layer, #name);                                                                         \
         int status = real arguments;                                                                                   \
-        hcs_pools_look();                                                                                              \
+        if (HCS_LIKELY(status == layer.success))                                                                       \
+            hcs_pools_look();                                                                                          \
         return status;                                                                                                 \
     }
 
@@ -122,7 +126,7 @@
         hcs_release_begin(&layer, class, (uint64_t)(number), &release);                                                \
         int status = real arguments;                                                                                   \
         hcs_release_end(&release, status == layer.success);                                                            \
-        if (!HCS_LIKELY(!release.slot || release.holding.pool == 0))                                                   \
+        if (!HCS_LIKELY(!release.slot || release.holding.pool == 0) && status == layer.success)                                                \
             hcs_pools_settle(); /* it waited for the device */                                                         \
     HCS_BODY_END
 
@@ -188,10 +192,21 @@
 
 #define HCS_DEFINE_POOL_END(name, layer, parameters, arguments, number)                                                \
     HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
+        int ordinal = hcs_pool_forget(layer.vendor, (uint64_t)(number));                                               \
+        if (number)                                                                                                    \
+            hcs_pools_end_begin(layer.vendor, (uint64_t)(number), -1);                                                 \
         int status = real arguments;                                                                                   \
-        if (status == layer.success)                                                                                   \
-            hcs_pool_forget(layer.vendor, (uint64_t)(number));                                                         \
+        if (number)                                                                                                    \
+            hcs_pools_end(layer.vendor, (uint64_t)(number), -1, status == layer.success);                              \
+        if (status != layer.success && ordinal != HCS_CURRENT)                                                         \
+            hcs_pool_note(layer.vendor, (uint64_t)(number), ordinal);                                                  \
     HCS_BODY_END
+
+#define HCS_DEFINE_LAST_ERROR(name, layer, parameters, arguments, clears)                                              \
+    HCS_HOOK_HEAD(name, parameters) {                                                                                  \
+        __typeof__(name) *real = HCS_REAL(name);                                                                       \
+        return real ? hcs_last_error(&layer, real arguments, clears) : hcs_missing(&layer, #name);                     \
+    }
 
 #define HCS_DEFINE_INFO(name, layer, parameters, arguments, condition, ordinal)                                        \
     HCS_BODY(name, layer, parameters, arguments, condition)                                                            \
@@ -231,6 +246,8 @@
 #define HCS_DEFINE_LAUNCH(name, layer, parameters, arguments)                                                          \
     HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
         int status = real arguments;                                                                                   \
+        if (status != layer.success)                                                                                   \
+            hcs_refused(&layer, status);                                                                               \
         hcs_graph_settle(&layer, (const void *)real);                                                                  \
     HCS_BODY_END
 
