@@ -18,7 +18,6 @@
  *   UNMAP     address, bytes
  *   POOL      ordinal, number                       notes where a pool's memory lies; unless it is noted already
  *   POOL_END  number
- *   LAST_ERROR clears                               a denial is the thread's last error as well
  *   INFO      condition, ordinal                    parameters free_bytes and total_bytes; size_t
  *   ANSWER    condition, statement                  after a success the statement narrows the answer
  *   DOOR      symbol, result, per_thread            *result is a function's address
@@ -91,7 +90,6 @@
         if (status == layer.success) {                                                                                 \
             status = real arguments;                                                                                   \
             if (status != layer.success) {                                                                             \
-                hcs_refused(&layer, status);                                                                           \
                 hcs_charge_drop(&charge, 1);                                                                           \
             } else if (charge.bytes && hcs_charge_keep(&charge, HCS_POINTER, (uint64_t)(number)) < 0) {                \
                 hcs_charge_drop(&charge, (undo) == layer.success);                                                     \
@@ -202,12 +200,6 @@
             hcs_pool_note(layer.vendor, (uint64_t)(number), ordinal);                                                  \
     HCS_BODY_END
 
-#define HCS_DEFINE_LAST_ERROR(name, layer, parameters, arguments, clears)                                              \
-    HCS_HOOK_HEAD(name, parameters) {                                                                                  \
-        __typeof__(name) *real = HCS_REAL(name);                                                                       \
-        return real ? hcs_last_error(&layer, real arguments, clears) : hcs_missing(&layer, #name);                     \
-    }
-
 #define HCS_DEFINE_INFO(name, layer, parameters, arguments, condition, ordinal)                                        \
     HCS_BODY(name, layer, parameters, arguments, condition)                                                            \
         int status = real arguments;                                                                                   \
@@ -246,9 +238,8 @@
 #define HCS_DEFINE_LAUNCH(name, layer, parameters, arguments)                                                          \
     HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
         int status = real arguments;                                                                                   \
-        if (status != layer.success)                                                                                   \
-            hcs_refused(&layer, status);                                                                               \
-        hcs_graph_settle(&layer, (const void *)real);                                                                  \
+        if (status == layer.success || !layer.pools->sets_error)                                                       \
+            hcs_graph_settle(&layer, (const void *)real);                                                                  \
     HCS_BODY_END
 
 #endif

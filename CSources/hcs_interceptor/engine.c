@@ -11,32 +11,13 @@ int hcs_missing(const struct hcs_layer *layer, const char *name) {
     return layer->missing;
 }
 
-/* What the thread's last error would be, had the layer itself answered. */
-static __thread int refused[HCS_VENDORS] __attribute__((tls_model("initial-exec")));
-
-void hcs_refused(const struct hcs_layer *layer, int status) {
-    if (layer->clear_error)
-        refused[layer->vendor] = status;
-}
-
 int hcs_denied(const struct hcs_layer *layer) {
     int saved = errno;
     int code = layer->denied ? layer->denied() : layer->out_of_memory;
-    if (layer->clear_error) {
-        (void)layer->clear_error(); /* an error of before: this one is the last */
-        refused[layer->vendor] = code;
-    }
+    if (layer->refuse)
+        layer->refuse();
     errno = saved;
     return code;
-}
-
-int hcs_last_error(const struct hcs_layer *layer, int status, int clears) {
-    int ours = refused[layer->vendor];
-    if (HCS_LIKELY(ours == 0))
-        return status;
-    if (clears || status != layer->success)
-        refused[layer->vendor] = 0;
-    return status != layer->success ? status : ours;
 }
 
 /* --- counters: the caller holds the guard -------------------------------------------------------------------------------
@@ -295,7 +276,7 @@ void hcs_charge_drop(struct hcs_charge *c, int given) {
     end(c->slot);
     hcs_unguard();
     if (given && c->pool)
-        hcs_pools_settle();
+        hcs_pools_settle_failed(c->pool);
 }
 
 int hcs_charge_keep(struct hcs_charge *c, enum hcs_class class, uint64_t number) {

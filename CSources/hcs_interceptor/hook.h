@@ -48,6 +48,7 @@ void *hcs_query_in(enum hcs_index index, const char *soname);
 /* What a driver says of its memory pools; vendor status. `near` is a function of the library that is asked. */
 struct hcs_pool_questions {
     int success;
+    int sets_error; /* a question is a call like any other for the thread's last error: none after a call that failed */
     int (*current)(const void *near, int ordinal, uint64_t *ret_pool); /* where an asynchronous request without a pool goes */
     int (*reserved)(const void *near, uint64_t pool, uint64_t *ret_bytes);
     int (*trim)(const void *near, uint64_t pool);
@@ -67,7 +68,7 @@ struct hcs_layer {
     const struct hcs_pool_questions *pools;              /* NULL: what a pool keeps cannot be asked for */
     int (*knows_pointer)(const void *real, uint64_t number); /* 1, 0, or -1: no answer; NULL: cannot be asked */
     int reset_ends_pools;                                /* those of the current device, and their handles with them */
-    int (*clear_error)(void);                            /* forgets the thread's last error; NULL: the layer keeps none */
+    void (*refuse)(void); /* makes the library refuse a request, for the thread's last error; NULL: it keeps none */
     const char *visibility[2]; /* where there is no UUID: variables that list host indices, first set one rules */
 };
 
@@ -290,10 +291,6 @@ void hcs_charge_set(const struct hcs_layer *layer, const void *real, int ordinal
 /* Ends an operation that left nothing allocated (given = 1: the bytes go back) or that could not be undone (0). */
 void hcs_charge_drop(struct hcs_charge *charge, int given);
 int hcs_denied(const struct hcs_layer *layer);
-/* The driver refused, and is asked something more before the program can ask for its last error. */
-void hcs_refused(const struct hcs_layer *layer, int status);
-/* What the layer says is the thread's last error, or the one that we answered with since. */
-int hcs_last_error(const struct hcs_layer *layer, int status, int clears);
 
 struct hcs_release {
     struct hcs_segment_slot *slot; /* NULL: the pointer is not ours */
@@ -362,6 +359,7 @@ void hcs_pool_put(uint32_t account, uint64_t bytes);
 void hcs_pool_undo(uint32_t account, uint64_t bytes, uint64_t taken);
 extern uint32_t hcs_pools_keep; /* accounts that keep something */
 void hcs_pools_settle(void);
+void hcs_pools_settle_failed(uint32_t account); /* after a call of this one's vendor that failed */
 void hcs_pools_trim(int device); /* index of the entry; -1: all */
 /* Around a call that destroys a pool or, with pool 0, every pool of the device; where it has, `ended` is 1. */
 void hcs_pools_end_begin(uint32_t vendor, uint64_t pool, int device);

@@ -152,6 +152,11 @@ void hcs_pools_settle(void) {
     errno = saved;
 }
 
+void hcs_pools_settle_failed(uint32_t account) {
+    if (!accounts[account].ask->sets_error)
+        hcs_pools_settle();
+}
+
 void hcs_pools_trim(int device) {
     int saved = errno;
     for (uint32_t i = 1, n = count(); i <= n; i++)

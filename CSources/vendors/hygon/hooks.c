@@ -71,7 +71,7 @@ static int trim_pool(const void *near, uint64_t pool) {
     int mode = relax(near);
     return restored(near, mode, trim ? trim((void *)(uintptr_t)pool, 0) : HCS_HIP_NOT_FOUND);
 }
-static const struct hcs_pool_questions pool_questions = {HCS_HIP_SUCCESS, current_pool, pool_reserved, trim_pool};
+static const struct hcs_pool_questions pool_questions = {HCS_HIP_SUCCESS, 1, current_pool, pool_reserved, trim_pool};
 
 /* A "no" would stay behind as the program's last error: it is cleared again, and not asked for where there is one. */
 static int knows_pointer(const void *real, uint64_t number) {
@@ -88,9 +88,14 @@ static int knows_pointer(const void *real, uint64_t number) {
     return status == HCS_HIP_SUCCESS ? 1 : status == HCS_HIP_INVALID_VALUE ? 0 : -1;
 }
 
-static int clear_error(void) {
-    __typeof__(hipGetLastError) *clear = (__typeof__(hipGetLastError) *)hcs_real(HCS_INDEX_hipGetLastError, NULL);
-    return clear ? clear() : HCS_HIP_SUCCESS;
+/* A PiB: more than a device has. Before HIP 7 a call that succeeds, as the last one here, forgets the error again. */
+static void refuse(void) {
+    __typeof__(hipMalloc) *allocate = (__typeof__(hipMalloc) *)hcs_real(HCS_INDEX_hipMalloc, NULL);
+    void *pointer = NULL;
+    int mode = relax((const void *)allocate);
+    if (allocate && allocate(&pointer, (size_t)1 << 50) == HCS_HIP_SUCCESS)
+        (void)HCS_UNDO(hipFree, (pointer));
+    (void)restored((const void *)allocate, mode, 0);
 }
 
 static const struct hcs_layer hip_runtime = {
@@ -104,7 +109,7 @@ static const struct hcs_layer hip_runtime = {
     .pools = &pool_questions,
     .knows_pointer = knows_pointer,
     .reset_ends_pools = 1,
-    .clear_error = clear_error,
+    .refuse = refuse,
     .visibility = {"HIP_VISIBLE_DEVICES"}, /* for a runtime older than 5.2, which has no hipDeviceGetUuid */
 };
 

@@ -204,7 +204,6 @@ int cudaStreamSynchronize_ptsz(void *stream);
 int cudaEventSynchronize(void *event);
 int cudaMemPoolTrimTo(void *pool, size_t keep);
 int cudaGetLastError(void);
-int cudaPeekAtLastError(void);
 const char *cudaGetErrorString(int status);
 
 /* libcuda.so.1; CUdeviceptr is a 64-bit integer, CUdevice an int, CUcontext an opaque pointer. */

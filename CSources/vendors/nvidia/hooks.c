@@ -103,7 +103,7 @@ static int trim_pool(const void *near, uint64_t pool) {
     int mode = relax();
     return restored(mode, trim ? trim((void *)(uintptr_t)pool, 0) : HCS_CU_NOT_FOUND);
 }
-static const struct hcs_pool_questions pool_questions = {HCS_CU_SUCCESS, current_pool, pool_reserved, trim_pool};
+static const struct hcs_pool_questions pool_questions = {HCS_CU_SUCCESS, 0, current_pool, pool_reserved, trim_pool};
 
 /* The manual: "invalid value" for a pointer that no context with unified addressing has allocated. */
 static int knows_pointer(const void *real, uint64_t number) {
@@ -123,9 +123,14 @@ static int is_active(int device) {
     return get && get(device, &flags, &active) == HCS_CU_SUCCESS && active;
 }
 
-static int clear_error(void) {
-    __typeof__(cudaGetLastError) *clear = (__typeof__(cudaGetLastError) *)hcs_real(HCS_INDEX_cudaGetLastError, NULL);
-    return clear ? clear() : HCS_CUDA_SUCCESS;
+/* A PiB: more than a device has, and what a library may add to it in rounding is still a number. */
+static void refuse(void) {
+    __typeof__(cudaMalloc) *allocate = (__typeof__(cudaMalloc) *)hcs_real(HCS_INDEX_cudaMalloc, NULL);
+    void *pointer = NULL;
+    int mode = relax();
+    if (allocate && allocate(&pointer, (size_t)1 << 50) == HCS_CUDA_SUCCESS)
+        (void)HCS_UNDO(cudaFree, (pointer));
+    (void)restored(mode, 0);
 }
 
 static const struct hcs_layer cuda_runtime = {
@@ -136,7 +141,7 @@ static const struct hcs_layer cuda_runtime = {
     .current_device = runtime_device,
     .device_uuid = device_uuid,
     .graph_reserved = graph_reserved,
-    .clear_error = clear_error,
+    .refuse = refuse,
     .pools = &pool_questions,
     .knows_pointer = knows_pointer,
 };

@@ -45,7 +45,7 @@ static int trim(const void *near, uint64_t pool) {
     trims++;
     return 0;
 }
-static const struct hcs_pool_questions ask = {0, current, reserved, trim};
+static const struct hcs_pool_questions ask = {0, 0, current, reserved, trim};
 static const struct hcs_layer layer = {.vendor = 1, .pools = &ask};
 
 /* An account that keeps so many bytes. */
