@@ -10,7 +10,7 @@
  *   RELEASE   class, number
  *   RELEASE_LATER                                   the same, when the stream comes to it
  *   RESET     gone                                  it may have freed what a device or a context holds: the driver is asked
- *   SYNC                                            may make pools let go of what they kept
+ *   SYNC      trims                                 may make pools let go of what they kept
  *   CREATE    ordinal, bytes, number, undo          memory that lives by handles and mappings
  *   RETAIN    number                                one more handle: after a retain or an import, if it is one of ours
  *   DROP      number                                one handle less
@@ -107,14 +107,14 @@
     HCS_BODY_END
 
 /* May take as long as the device computes, so that nothing is open meanwhile: a signal handler that allocates is charged. */
-#define HCS_DEFINE_SYNC(name, layer, parameters, arguments)                                                            \
+#define HCS_DEFINE_SYNC(name, layer, parameters, arguments, trims)                                                     \
     HCS_HOOK_HEAD(name, parameters) {                                                                                  \
         __typeof__(name) *real = HCS_REAL(name);                                                                       \
         if (__builtin_expect(!real, 0))                                                                                \
             return hcs_missing(&layer, #name);                                                                         \
         int status = real arguments;                                                                                   \
         if (HCS_LIKELY(status == layer.success))                                                                       \
-            hcs_pools_look();                                                                                          \
+            hcs_pools_look(trims);                                                                                     \
         return status;                                                                                                 \
     }
 

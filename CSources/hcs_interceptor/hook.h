@@ -359,16 +359,20 @@ void hcs_pool_put(uint32_t account, uint64_t bytes);
 void hcs_pool_undo(uint32_t account, uint64_t bytes, uint64_t taken);
 extern uint32_t hcs_pools_keep; /* accounts that keep something */
 void hcs_pools_settle(void);
+void hcs_pools_settle_some(void);
 void hcs_pools_settle_failed(uint32_t account); /* after a call of this one's vendor that failed */
 void hcs_pools_trim(int device); /* index of the entry; -1: all */
 /* Around a call that destroys a pool or, with pool 0, every pool of the device; where it has, `ended` is 1. */
 void hcs_pools_end_begin(uint32_t vendor, uint64_t pool, int device);
 void hcs_pools_end(uint32_t vendor, uint64_t pool, int device, int ended);
 void hcs_pools_forget_all(void);
-static inline void hcs_pools_look(void) {
+static inline void hcs_pools_look(int all) {
     if (!HCS_LIKELY(__atomic_load_n(&hcs_pools_keep, __ATOMIC_RELAXED) == 0) && hcs_depth == 0) {
         hcs_depth = 1;
-        hcs_pools_settle();
+        if (all)
+            hcs_pools_settle();
+        else
+            hcs_pools_settle_some();
         hcs_depth = 0;
     }
 }

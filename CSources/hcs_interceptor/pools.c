@@ -12,6 +12,8 @@
 #include "hook.h"
 #include "sys.h"
 
+#define ASKED_AT_ONCE 16
+
 struct account {
     uint64_t pool; /* 0: free, unless something is live */
     const struct hcs_pool_questions *ask;
@@ -125,15 +127,16 @@ static void done(struct account *a, const struct account *seen, int answered, ui
     hcs_unguard();
 }
 
-static void settle(struct account *a, int trim) {
+static int settle(struct account *a, int trim) {
     struct account seen;
     uint64_t reserved = 0;
     if (!may_ask(a, &seen))
-        return;
+        return 0;
     if (trim)
         (void)seen.ask->trim(seen.near, seen.pool);
     int answered = seen.ask->reserved(seen.near, seen.pool, &reserved) == seen.ask->success;
     done(a, &seen, answered, reserved);
+    return 1;
 }
 
 static uint32_t count(void) {
@@ -148,7 +151,18 @@ void hcs_pools_settle(void) {
     if (hcs_mode() != HCS_MODE_ON || __atomic_load_n(&hcs_pools_keep, __ATOMIC_RELAXED) == 0)
         return;
     for (uint32_t i = 1, n = count(); i <= n; i++)
-        settle(&accounts[i], 0);
+        (void)settle(&accounts[i], 0);
+    errno = saved;
+}
+
+/* A program with hundreds of pools does not pay for them all at each synchronisation: each comes round in time. */
+void hcs_pools_settle_some(void) {
+    static uint32_t next;
+    int saved = errno, asked = 0;
+    if (hcs_mode() != HCS_MODE_ON)
+        return;
+    for (uint32_t i = 0, n = count(); i < n && asked < ASKED_AT_ONCE; i++)
+        asked += settle(&accounts[__atomic_fetch_add(&next, 1, __ATOMIC_RELAXED) % n + 1], 0);
     errno = saved;
 }
 
@@ -161,7 +175,7 @@ void hcs_pools_trim(int device) {
     int saved = errno;
     for (uint32_t i = 1, n = count(); i <= n; i++)
         if (device < 0 || accounts[i].device == (uint32_t)device)
-            settle(&accounts[i], 1);
+            (void)settle(&accounts[i], 1);
     errno = saved;
 }
 

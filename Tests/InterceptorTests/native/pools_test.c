@@ -26,6 +26,7 @@ static uint64_t given_back[HCS_SEGMENT_DEVICES];
 void hcs_uncharge_kept(uint32_t device, uint64_t bytes) { given_back[device] += bytes; }
 
 static int hold, inside, dead, asked_dead, questions, trims;
+static uint64_t answer = UINT64_MAX;
 static int current(const void *near, int ordinal, uint64_t *ret_pool) {
     (void)near, (void)ordinal, (void)ret_pool;
     return 1;
@@ -37,7 +38,7 @@ static int reserved(const void *near, uint64_t pool, uint64_t *ret_bytes) {
     while (__atomic_load_n(&hold, __ATOMIC_SEQ_CST))
         usleep(100);
     asked_dead += __atomic_load_n(&dead, __ATOMIC_SEQ_CST);
-    *ret_bytes = UINT64_MAX;
+    *ret_bytes = answer;
     return 0;
 }
 static int trim(const void *near, uint64_t pool) {
@@ -148,7 +149,23 @@ static int idle_accounts_are_used_again(void) {
     return 0;
 }
 
+/* A synchronisation asks about a few; each pool's turn comes. */
+static int many_pools_take_turns(void) {
+    hcs_pools_forget_all();
+    for (uint64_t pool = 1; pool <= 200; pool++)
+        EXPECT(keeping(pool, 0, 1) != 0);
+    questions = 0;
+    hcs_pools_settle_some();
+    EXPECT(questions == 16);
+    answer = 0;
+    for (int i = 0; i < 13; i++)
+        hcs_pools_settle_some();
+    EXPECT(hcs_pools_keep == 0);
+    answer = UINT64_MAX;
+    return 0;
+}
+
 int main(void) {
     return a_pool_is_destroyed_when_nobody_asks() || a_handle_is_given_out_again() || others_are_left_alone() ||
-           idle_accounts_are_used_again();
+           idle_accounts_are_used_again() || many_pools_take_turns();
 }
