@@ -3,7 +3,7 @@ package import HCSModel
 /// What /metrics tells beyond the agent's state: counters that only grow, and when things were seen last. A value; time
 /// comes in as milliseconds since 1970.
 package struct MetricsRecord: Hashable, Sendable {
-    /// Codes of one device counted apart; later ones are `other`.
+    /// Codes of one device counted apart; later ones are `other`, by class.
     package static let maximumCodes = 32
     /// Devices remembered, gone ones included.
     package static let maximumDevices = 256
@@ -63,7 +63,7 @@ package struct MetricsRecord: Hashable, Sendable {
             change(id) { device in
                 var key = FaultKey(family: fault.family, code: code, faultClass: faultClass)
                 if device.faults[key] == nil, device.faults.count >= Self.maximumCodes {
-                    key = FaultKey(family: "other", code: "other", faultClass: "other")
+                    key = FaultKey(family: "other", code: "other", faultClass: faultClass)
                 }
                 var counted = device.faults[key] ?? FaultCount(count: 0, lastMilliseconds: fault.atMilliseconds)
                 counted.count += 1
