@@ -93,7 +93,7 @@ var targets: [Target] = [
             "NativeArtifacts", "hcs-vendor-worker",
         ]
     ),
-    tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem"]),
+    tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem", "CHCSProbe"]),
     tests("InterceptorTests", ["NativeArtifacts"], exclude: ["gpu", "homes", "model", "native", "stress"]),
     tests("TidyTests", []),
 ]

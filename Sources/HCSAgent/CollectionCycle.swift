@@ -131,7 +131,15 @@ package struct CollectionCycle: Service {
     // MARK: Faults
 
     private func watchFaults() async {
-        for await event in probes.events {
+        for await seen in probes.events {
+            let event: KernelLogEvent
+            switch seen {
+            case .kernelLog(let line): event = line
+            case .host(let what):
+                logger.log(
+                    level: what.severity < .warning ? .debug : .warning, "\(what.kind.rawValue): \(what.message)")
+                continue
+            }
             // What stands in the log from an earlier simulation concerns nobody now; real history does.
             if event.isHistory && event.simulated { continue }
             guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else { continue }
