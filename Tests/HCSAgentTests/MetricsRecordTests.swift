@@ -39,7 +39,7 @@ import Testing
     @Test func `Huawei's codes are written as Huawei writes them`() {
         var record = MetricsRecord()
         record.faulted(fault(0x80E0_1801, vendor: .ascend), devices: [a], faultClass: "soft")
-        #expect(counts(record, a) == ["80E01801": 1])
+        #expect(counts(record, a) == ["0x80E01801": 1])
     }
 
     @Test func `coverage is of the last five minutes, from the device's arrival on, and a lost device covers nothing`()

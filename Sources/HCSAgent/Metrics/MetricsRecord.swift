@@ -75,9 +75,11 @@ package struct MetricsRecord: Hashable, Sendable {
 
     package mutating func faultedUnknown(_ vendor: Vendor) { unmatched[vendor, default: 0] += 1 }
 
-    /// As the vendor writes it: Huawei's codes are hexadecimal.
+    /// As the vendor writes it: Huawei's codes are hexadecimal, of eight digits.
     private static func text(of fault: Fault) -> String {
-        fault.vendor == .ascend ? String(fault.code, radix: 16, uppercase: true) : String(fault.code)
+        guard fault.vendor == .ascend else { return String(fault.code) }
+        let digits = String(fault.code, radix: 16, uppercase: true)
+        return "0x" + String(repeating: "0", count: max(0, 8 - digits.utf8.count)) + digits
     }
 
     private mutating func change(_ id: DeviceID, _ body: (inout Device) -> Void) {
