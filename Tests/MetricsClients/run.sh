@@ -37,7 +37,7 @@ check() { # NAME COMMAND...: ok when it succeeds, else its last words
     shift
     if "$@" >"$out/log" 2>&1; then say "ok $name"; else
         cat "$out/log" >&2
-        say "FAILED $name: $(tail -n 1 "$out/log")"
+        say "FAILED $name: $(grep . "$out/log" | tail -n 1)"
         return 1
     fi
 }
