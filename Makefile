@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor test-interceptor-homes test-gpu stress-interceptor model-check test-devices \
+.PHONY: help deps build test test-interceptor test-interceptor-homes test-bpf test-gpu stress-interceptor model-check test-devices \
         check tidy lint fmt demo bench bench-interceptor bench-agent clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
@@ -59,6 +59,10 @@ test-interceptor: deps ## the preload library alone: native tests, simulated dri
 	@$(MAKE) -C Tests/InterceptorTests/native OUT=$(CURDIR)/.build/native-tests test
 	@$(MAKE) -C CSources/simulation/tests OUT=$(CURDIR)/.build/simulation-tests test
 	@$(MAKE) -C Tests/InterceptorTests/stress OUT=$(CURDIR)/.build/stress small
+
+test-bpf: deps ## every eBPF program on this kernel, with real causes (root; says what it skips and why)
+	@HCS_LIGHT=1 swift build --build-tests --scratch-path .build-light
+	@HCS_LIGHT=1 swift test --skip-build --disable-xctest --scratch-path .build-light --filter KernelTests
 
 test-interceptor-homes: deps ## the preload library in an old Debian, under sanitizers, with real clients (fetches 600 MB)
 	@Tests/InterceptorTests/homes/run.sh '$(CURDIR)/.build/homes'

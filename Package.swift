@@ -93,7 +93,7 @@ var targets: [Target] = [
             "NativeArtifacts", "hcs-vendor-worker",
         ]
     ),
-    tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem"]),
+    tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem", "CHCSProbe"]),
     tests("InterceptorTests", ["NativeArtifacts"], exclude: ["gpu", "homes", "model", "native", "stress"]),
     tests("TidyTests", []),
 ]
@@ -140,7 +140,7 @@ if !light {
         tests("HCSStoreTests", ["HCSStore", "HCSModel", .product(name: "GRDB", package: "GRDB.swift")]),
         tests(
             "HCSAgentTests",
-            ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSSystem", "NativeArtifacts"]),
+            ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem", "NativeArtifacts"]),
         tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSStore", logging]),
         tests(
             "IntegrationTests",
