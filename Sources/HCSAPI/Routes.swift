@@ -9,6 +9,7 @@ package enum Routes {
     package static let liftCordon = "/v1/cordons/lift"
     package static let clearances = "/v1/clearances"
     package static let events = "/v1/events"
+    package static let alerts = "/v1/alerts"
 
     package static func node(_ name: String) -> String { "\(nodes)/\(name)" }
     package static func assignments(_ node: String) -> String { "\(nodes)/\(node)/assignments" }

@@ -36,6 +36,7 @@ package actor Scheduler {
     /// Waiting readers of events; the oldest is answered when another comes.
     private static let eventPollsKept = 64
     private var isClosing = false
+    private var alerts: [AlertQueue] = []
 
     private init(
         state: ClusterState, events stored: [FleetEvent], store: any StateStore, clock: any SchedulerClock,
@@ -65,6 +66,9 @@ package actor Scheduler {
         await scheduler.recordFirstEvents()
         return scheduler
     }
+
+    /// Events go there too from now on.
+    package func send(alerts queues: [AlertQueue]) { alerts = queues }
 
     private func recordFirstEvents() { record(state.takeEvents()) }
 
@@ -103,6 +107,7 @@ package actor Scheduler {
     private func record(_ fresh: [FleetEvent]) {
         guard !fresh.isEmpty else { return }
         events.append(fresh)
+        for queue in alerts { queue.offer(fresh) }
         unsavedEvents = (unsavedEvents + fresh).suffix(FleetEvent.kept)
         for event in fresh where event.kind != .workload {
             let about = [event.node, event.device?.uuid].compactMap(\.self).joined(separator: " ")
@@ -228,6 +233,10 @@ package actor Scheduler {
     }
 
     // MARK: Events
+
+    package func alertStatus() -> ItemList<AlertStatus> {
+        ItemList(items: alerts.map(\.status), revision: state.revision)
+    }
 
     /// What a reader has not seen, at once or as soon as there is something that it wants, at the latest after `wait`.
     package func events(

@@ -45,3 +45,18 @@ package struct EventPage: Hashable, Sendable, Codable {
         self.atEnd = atEnd
     }
 }
+
+/// `GET /v1/alerts`: what became of the alerts to one receiver since the scheduler was started.
+package struct AlertStatus: Hashable, Sendable, Codable {
+    package var receiver: String
+    package var delivered: UInt64 = 0
+    /// Given up after the last try.
+    package var failed: UInt64 = 0
+    /// Never tried: the queue was full, or there were too many in a minute.
+    package var dropped: UInt64 = 0
+    /// Never tried: one like it was sent a short while before.
+    package var suppressed: UInt64 = 0
+    package var queued = 0
+
+    package init(receiver: String) { self.receiver = receiver }
+}

@@ -10,6 +10,7 @@ struct EventRoutes {
     let scheduler: Scheduler
 
     func add(to router: Router<BasicRequestContext>) {
+        router.get(RouterPath(Routes.alerts)) { _, _ in try jsonResponse(await scheduler.alertStatus()) }
         router.get(RouterPath(Routes.events)) { request, _ in
             let after = try request.number("after", default: 0, in: 0...Int.max)
             let limit = try request.number("limit", default: 100, in: 1...APILimits.eventsPerPage)

@@ -95,7 +95,7 @@ private struct EventReader: Sendable {
         let by = event.by.map { " (by \($0))" } ?? ""
         let kind = event.simulated ? "\(event.kind.rawValue) [simulated]" : event.kind.rawValue
         let text = "\(kind)  \(about.isEmpty ? "" : "\(about): ")\(event.message)\(by)"
-        return "\(time)  \(style.band(Self.band(event.severity), severity))  \(Format.printable(text))"
+        return "\(time)Z  \(style.band(Self.band(event.severity), severity))  \(Format.printable(text))"
     }
 
     private static func band(_ severity: FleetEvent.Severity) -> HealthBand {
