@@ -121,7 +121,10 @@ import Testing
         let status = AgentStatus(
             node: "n", agentVersion: "v", scheduler: nil, schedulerReachable: false, devices: reports, workloads: [],
             vendors: [], probes: [])
-        #expect(MetricsText.render(status).utf8.allSatisfy { $0 == 10 || (0x20...0x7e).contains($0) }, "seed \(seed)")
+        #expect(
+            MetricsText.render(MetricsSnapshot(status: status)).utf8.allSatisfy {
+                $0 == 10 || (0x20...0x7e).contains($0)
+            }, "seed \(seed)")
         let matrix = TopologyMatrix(devices: outcome.devices, topology: nil, numaNodes: [])
         #expect(Set(matrix.members.map(\.name)).count == matrix.members.count, "seed \(seed)")
         let sent = try JSONEncoder().encode(status)
