@@ -470,6 +470,8 @@ private func plain(_ signals: SignalReadings) -> [String: Double] {
             description.devices[1].details.partition
                 == DevicePartition(card: card, profile: "vdcu1", slices: 68, cardSlices: 120))
         #expect(description.samples.map { $0.signals[.temperature] } == [47, 47, 45], "the card's sensors")
+        #expect(description.samples.map { $0.signals[.power] == nil } == [true, true, false], "not to be added up")
+        #expect(description.samples.map { $0.signals[.energy] == nil } == [true, true, false])
         #expect(description.samples.map(\.memoryUsed) == [0, 0, 0])
         let amd = try Description(RSMIBuild.amd6.directory, state: host.host.path)
         #expect(amd.devices.count == 2, "AMD's library has no virtual DCUs")

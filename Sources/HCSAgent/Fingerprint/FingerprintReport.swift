@@ -6,6 +6,7 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
     package struct DeviceEntry: Hashable, Sendable, Codable {
         package var id: DeviceID
         package var vendor: Vendor
+        /// With how its card is cut, for a part of one.
         package var model: String
         package var index: UInt32
         package var memory: ByteCount
@@ -20,7 +21,7 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
         package init(_ device: Device, outdated: MeasuredFingerprint? = nil, unavailable: String? = nil) {
             id = device.id
             vendor = device.vendor
-            model = device.model
+            model = device.modelName
             index = device.index
             memory = device.memory
             driverVersion = device.driverVersion

@@ -116,7 +116,8 @@ extension RSMIDevice {
         if sample.memoryUsed == nil, isGone(library) { return .lost(id) }
         sample.signals = limits
         readThermals(library, into: &sample.signals)
-        readPower(library, into: &sample.signals)
+        // What a card takes is not to be counted once for each of its parts.
+        if card == nil { readPower(library, into: &sample.signals) }
         readActivity(library, into: &sample.signals)
         readErrors(library, into: &sample.signals)
         readPages(library, into: &sample.signals)
