@@ -40,7 +40,8 @@ final class Cluster {
     func startScheduler(_ more: [String] = []) async throws {
         let address = directory.file("scheduler/address")
         unlink(address)
-        scheduler = try spawn("hcs-scheduler", ["--listen", "127.0.0.1:0", "--state-dir", directory.file("scheduler")] + more)
+        scheduler = try spawn(
+            "hcs-scheduler", ["--listen", "127.0.0.1:0", "--state-dir", directory.file("scheduler")] + more)
         var found = ""
         let ready = await eventually(within: .seconds(20)) {
             found = Self.text(address)
