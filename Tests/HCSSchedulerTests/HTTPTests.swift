@@ -79,6 +79,52 @@ import Testing
         }
     }
 
+    @Test func `orders and events are for the admin's token only, and are checked before they count`() async throws {
+        try await withServer { server in
+            let admin = server.client(server.admin)
+            let node = server.client(server.node)
+            var reports = ReportMaker()
+            _ = try await SchedulerClient(node).report(reports.make([gpu("dev-a")]))
+            let cordon = CordonRequest(target: "dev-a", reason: "r", by: "ada", drain: false)
+            let refused: [(SchedulerClient) async throws -> Void] = [
+                { _ = try await $0.cordons() }, { _ = try await $0.cordon(cordon) },
+                { _ = try await $0.uncordon(UncordonRequest(target: "dev-a", by: "ada")) },
+                { _ = try await $0.clearances() },
+                { _ = try await $0.requestClearance(ClearanceRequest(device: "dev-a", reason: "r", by: "ada")) },
+                { _ = try await $0.forget(node: "n1", ForgetRequest(reason: "r", by: "ada")) },
+                { _ = try await $0.events(after: 0, wait: 0, filter: EventFilter()) },
+                { _ = try await $0.http.getText(Routes.alerts) },
+            ]
+            for request in refused {
+                #expect(await problem { try await request(SchedulerClient(node)) }?.status == 403)
+            }
+            #expect(try await SchedulerClient(admin).cordon(cordon).cordon.target.device == DeviceID("dev-a"))
+            #expect(try await SchedulerClient(admin).cordons().items.count == 1)
+
+            struct Misspelt: Encodable { let target = "dev-a", reason = "r", by = "ada", drian = true }
+            let unknown = await problem {
+                _ = try await admin.post(Routes.cordons, Misspelt(), as: CordonView.self)
+            }
+            #expect(unknown?.status == 400 && unknown?.detail.contains("unknown field 'drian'") == true)
+            for query in [
+                "after=-1", "limit=0", "limit=501", "wait=31", "kind=nothing", "kind=", "severity=loud", "node=..%2Fx",
+                "since=-1", "afer=1",
+            ] {
+                #expect(
+                    await problem { _ = try await admin.getText("\(Routes.events)?\(query)") }?.status == 400,
+                    "\(query)")
+            }
+            let page = try await SchedulerClient(admin).events(
+                after: 0, wait: 0, filter: EventFilter(kinds: [.cordoned, .nodeReady], node: "n1"), since: 3600)
+            #expect(page.items.map(\.kind) == [.nodeReady, .cordoned] && page.atEnd)
+            async let next = SchedulerClient(admin).events(
+                after: page.next, wait: 30, filter: EventFilter(kinds: [.uncordoned]))
+            _ = try await SchedulerClient(admin).uncordon(UncordonRequest(target: "dev-a", by: "bob"))
+            #expect(try await next.items.map(\.by) == ["bob"])
+            for client in [admin, node] { await client.shutdown() }
+        }
+    }
+
     @Test func `bad input is a problem that says what and where`() async throws {
         try await withServer { server in
             let client = server.client(server.admin)

@@ -37,10 +37,11 @@ final class Cluster {
 
     // MARK: Daemons
 
-    func startScheduler() async throws {
+    func startScheduler(_ more: [String] = []) async throws {
         let address = directory.file("scheduler/address")
         unlink(address)
-        scheduler = try spawn("hcs-scheduler", ["--listen", "127.0.0.1:0", "--state-dir", directory.file("scheduler")])
+        scheduler = try spawn(
+            "hcs-scheduler", ["--listen", "127.0.0.1:0", "--state-dir", directory.file("scheduler")] + more)
         var found = ""
         let ready = await eventually(within: .seconds(20)) {
             found = Self.text(address)
@@ -82,6 +83,7 @@ final class Cluster {
 
     // MARK: Asking
 
+    var schedulerURL: String { url }
     var adminToken: String { Self.text(directory.file("scheduler/admin.token")) }
 
     func withScheduler<Value: Sendable>(
