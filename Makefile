@@ -13,6 +13,9 @@ SWIFT_MINOR := 3
 # One build mode for demo and tests, so that nothing is compiled twice.
 BIN := .build/debug
 SWIFT_SOURCES := Sources Tests Plugins Package.swift
+# All at once, hundreds of tests share as many threads as there are cores: one that waits for an answer would get its
+# turn after its deadline.
+SWIFT_TEST := swift test --skip-build --disable-xctest --experimental-maximum-parallelization-width 8
 
 help: ## print this list
 	@echo 'hcs: make targets'
@@ -50,7 +53,7 @@ build: deps ## build every program (debug)
 
 test: deps ## build and run all tests
 	@swift build --build-tests
-	@swift test --skip-build --disable-xctest
+	@$(SWIFT_TEST)
 
 test-interceptor: deps ## the preload library alone: native tests, simulated drivers, small storms
 	@$(MAKE) -C Tests/InterceptorTests/native OUT=$(CURDIR)/.build/native-tests test
@@ -75,7 +78,7 @@ model-check: ## the segment's protocol, exhaustively, in spin
 
 test-devices: deps ## the device backends: their tests, and real clients on the simulated libraries
 	@swift build --build-tests
-	@swift test --skip-build --disable-xctest --filter HCSDeviceTests
+	@$(SWIFT_TEST) --filter HCSDeviceTests
 	@Tests/DeviceClients/run.sh '$(CURDIR)/.build/device-clients'
 
 check: lint tidy ## format, exported symbols of the preload library, import table
@@ -93,7 +96,7 @@ lint: deps
 tidy: deps
 	@echo 'check: import table, tracked files'
 	@swift build --build-tests
-	@swift test --skip-build --disable-xctest --filter TidyTests
+	@$(SWIFT_TEST) --filter TidyTests
 
 fmt: ## format the Swift and C sources in place
 	@swift format --in-place --parallel --recursive $(SWIFT_SOURCES)

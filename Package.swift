@@ -140,7 +140,7 @@ if !light {
         tests("HCSStoreTests", ["HCSStore", "HCSModel"]),
         tests(
             "HCSAgentTests",
-            ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSSystem", "NativeArtifacts"]),
+            ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem", "NativeArtifacts"]),
         tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSStore", logging]),
         tests(
             "IntegrationTests",
