@@ -38,13 +38,15 @@ final class EventProbe<Source: EventSource>: Probe {
     /// The source, and what its program told within `consume`; a reference, since the handler adds to it on this thread.
     private final class Inbox {
         var source: Source
-        var events: [ProbeEvent] = []
+        private var batch = EventBatch()
 
         init(_ source: Source) { self.source = source }
 
         func add(_ bytes: UnsafeRawBufferPointer) {
-            if let event = source.event(from: bytes) { events.append(event) }
+            if let event = source.event(from: bytes) { batch.add(event) }
         }
+
+        func take() -> [ProbeEvent] { batch.take() }
     }
 
     /// nil for a source without a program on a tracepoint.
@@ -59,16 +61,20 @@ final class EventProbe<Source: EventSource>: Probe {
         }
     }
 
+    /// The ring buffers hold what a storm of thousands a second gives meanwhile.
+    private static var pause: Int32 { 20 }
+
     private func watch(_ object: BPFObject, _ inbox: Inbox, _ context: ProbeContext) {
         inbox.source.refresh(object)
         context.ready()
         while !Readiness.wait([context.stop.number, object.number], milliseconds: Source.refreshInterval)[0] {
             inbox.source.refresh(object)
             object.consume()
-            emit(inbox.events, context)
-            inbox.events.removeAll(keepingCapacity: true)
+            emit(inbox.take(), context)
             let drops = object.newDrops()
             current.withLock { $0.dropped += drops }
+            // A storm wakes the thread some fifty times a second at most, and its like events become one.
+            if Readiness.wait([context.stop.number], milliseconds: Self.pause)[0] { return }
         }
     }
 
@@ -85,10 +91,10 @@ final class EventProbe<Source: EventSource>: Probe {
 
     private func emit(_ events: [ProbeEvent], _ context: ProbeContext) {
         guard !events.isEmpty else { return }
-        let lost = events.count { !context.emit($0) }
+        let lost = events.filter { !context.emit($0) }
         current.withLock {
-            $0.events += UInt64(events.count)
-            $0.dropped += UInt64(lost)
+            $0.events = events.reduce($0.events) { $0.saturatingAdd($1.count) }
+            $0.dropped = lost.reduce($0.dropped) { $0.saturatingAdd($1.count) }
         }
     }
 

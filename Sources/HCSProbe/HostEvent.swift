@@ -29,10 +29,11 @@ package struct HostEvent: Hashable, Sendable {
         case holderFound = "holder-found"
         /// That process let go of `devicePaths`, or ended. No fault.
         case holderGone = "holder-gone"
-        /// A thermal zone or a sensor passed a limit, at `amount` degrees Celsius. `pci` where it is an accelerator's.
+        /// A thermal zone or an accelerator's sensor passed a limit, at `amount` degrees Celsius. `codes` is which one
+        /// (`critical`; of a sensor `crit`), `pci` the sensor's accelerator.
         case thermalTrip = "thermal-trip"
-        /// Tasks stalled for want of memory, I/O or processor (PSI): `amount` is the share of the last ten seconds in
-        /// percent, `codes` the resource (`memory`).
+        /// All tasks stood still for want of memory or I/O (PSI): `amount` is the share of the last ten seconds in percent,
+        /// `codes` the resource (`memory`, `io`).
         case pressure
     }
 

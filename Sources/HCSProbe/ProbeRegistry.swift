@@ -13,6 +13,9 @@ package enum ProbeRegistry {
         { EventProbe<HolderExits>(options: $0) },
         { EventProbe<HolderSignals>(options: $0) },
         { EventProbe<StuckCalls>(options: $0) },
+        { EventProbe<ThermalTrips>(options: $0) },
+        { EventProbe<SensorLimits>(options: $0) },
+        { EventProbe<Pressure>(options: $0) },
     ]
 
     package static func probes(for options: ProbeOptions) -> [any Probe] {

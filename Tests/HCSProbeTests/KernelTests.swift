@@ -47,6 +47,9 @@ struct KernelTests {
             #expect(event.severity == 2 && event.length == 80 && FirmwareRecords.text(event.fru).isEmpty)
             #expect((event.section.0 == 0) == (text == 0))
         }
+        try testRun(ThermalTrips.self, [0, 1, 3]) { (event: hcs_thermal_event) in
+            #expect(event.trip == 3 && event.temperature == 0)
+        }
     }
 
     private func testRun<Source: EventSource, Event: BitwiseCopyable>(
@@ -171,6 +174,30 @@ struct HolderKernelTests {
         #expect(!collector.events.contains { $0.pid == other.pid })
         await runner.stop()
         print("attached: sched:sched_process_exit, signal:signal_generate")
+    }
+
+    @Test func `the programs themselves leave out who holds nothing`() async throws {
+        for (program, bytes) in [
+            (ThisKernel.Program(HolderExits.self), MemoryLayout<hcs_exit_event>.size),
+            (ThisKernel.Program(HolderSignals.self), MemoryLayout<hcs_signal_event>.size),
+        ] {
+            // The pid follows the time in both.
+            var pids: [UInt32] = []
+            let object = try program.load { raw in
+                #expect(raw.count == bytes)
+                pids.append(raw.loadUnaligned(fromByteOffset: 8, as: UInt32.self))
+            }
+            try object.attach(to: program.tracepoint)
+            let other = try holder()
+            let marked = try holder()
+            try #require(object.mark(UInt32(marked.pid), in: "holders", true))
+            for child in [other, marked] {
+                child.signal(SIGTERM)
+                #expect(await eventually { child.hasEnded })
+            }
+            object.consume()
+            #expect(pids == [UInt32(marked.pid)])
+        }
     }
 
     @Test func `a holder that came after the programs is watched too`() async throws {
@@ -379,7 +406,7 @@ enum ThisKernel {
     static let programs: [Program] = [
         Program(PCIeErrors.self), Program(MachineChecks.self), Program(MemoryErrors.self),
         Program(FirmwareRecords.self), Program(OutOfMemoryKills.self), Program(HolderExits.self),
-        Program(HolderSignals.self),
+        Program(HolderSignals.self), Program(ThermalTrips.self),
     ]
 
     /// Of code of the kernel's whose first byte is not 0; 0 where its symbols are hidden.

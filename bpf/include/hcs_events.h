@@ -131,6 +131,25 @@ struct hcs_signal_event {
     char name[HCS_TASK_NAME_BYTES];
 };
 
+#define HCS_ZONE_TYPE_BYTES 20 /* THERMAL_NAME_LENGTH */
+
+/* thermal:thermal_zone_trip: a thermal zone passed a trip point. */
+struct hcs_thermal_event {
+    __u64 ktime_ns;
+    __u32 trip; /* enum hcs_trip_kind */
+    __s32 zone;
+    __s32 temperature; /* thousandths of a degree Celsius */
+    char type[HCS_ZONE_TYPE_BYTES];
+};
+
+/* enum thermal_trip_type of include/uapi/linux/thermal.h */
+enum hcs_trip_kind {
+    HCS_TRIP_ACTIVE = 0,
+    HCS_TRIP_PASSIVE = 1,
+    HCS_TRIP_HOT = 2,
+    HCS_TRIP_CRITICAL = 3,
+};
+
 /* Iterator task: a thread of a process that holds a device. */
 struct hcs_task_look {
     __u64 first;    /* arguments of the system call */

@@ -41,6 +41,12 @@ struct task_struct {
     struct signal_struct *signal;
 };
 
+struct thermal_zone_device {
+    int id;
+    char type[20];
+    int temperature;
+};
+
 struct inode {
     unsigned short i_mode;
     __u32 i_rdev;
