@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
 .PHONY: help deps build test test-interceptor test-interceptor-homes test-gpu stress-interceptor model-check test-devices \
-        check tidy lint fmt demo bench bench-interceptor bench-agent clean
+        test-placement check tidy lint fmt demo bench bench-interceptor bench-agent bench-placement clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
@@ -74,6 +74,10 @@ test-devices: deps ## the device backends: their tests, and real clients on the 
 	@swift test --skip-build --disable-xctest --filter HCSDeviceTests
 	@Tests/DeviceClients/run.sh '$(CURDIR)/.build/device-clients'
 
+test-placement: deps ## the placement core and the trace replay
+	@swift build --build-tests
+	@swift test --skip-build --disable-xctest --filter HCSPlacementTests
+
 check: lint tidy ## format, exported symbols of the preload library, import table
 
 lint: deps
@@ -100,7 +104,7 @@ fmt: ## format the Swift and C sources in place
 demo: build ## the whole path on simulated devices, under a minute
 	@$(BIN)/hcs-demo
 
-bench: bench-interceptor bench-agent ## run the benchmarks
+bench: bench-interceptor bench-agent bench-placement ## run the benchmarks
 
 bench-interceptor: deps ## what the preload library costs, in one table (PEER=another preload library)
 	@$(MAKE) -C Benchmarks/interceptor OUT=$(CURDIR)/.build/bench-interceptor PEER='$(PEER)' bench
@@ -110,6 +114,10 @@ bench-agent: deps ## what agent and workers cost, in one table (SECONDS=300, EXP
 	@$(MAKE) -s -C CSources OUT='$(CURDIR)/.build/bench-agent/native' all
 	@$(MAKE) -C Benchmarks/agent OUT='$(CURDIR)/.build/bench-agent' PROGRAMS='$(CURDIR)/.build/release' \
 	    LIBRARIES='$(CURDIR)/.build/bench-agent/native/simulated' bench
+
+bench-placement: deps ## decisions per second of the placement core (NODES=, PODS=: CSV files of a trace)
+	@HCS_LIGHT=1 swift build -c release --product bench-placement --scratch-path .build/bench-placement
+	@.build/bench-placement/release/bench-placement $(if $(NODES),'$(NODES)' '$(PODS)')
 
 clean: ## remove what was built; fetched packages stay
 	@swift package clean
