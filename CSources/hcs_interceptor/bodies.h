@@ -10,7 +10,7 @@
  *   RELEASE   class, number
  *   RELEASE_LATER                                   the same, when the stream comes to it
  *   RESET     gone                                  it may have freed what a device or a context holds: the driver is asked
- *   SYNC                                            may make pools let go of what they kept
+ *   SYNC      trims                                 may make pools let go of what they kept
  *   CREATE    ordinal, bytes, number, undo          memory that lives by handles and mappings
  *   RETAIN    number                                one more handle: after a retain or an import, if it is one of ours
  *   DROP      number                                one handle less
@@ -100,19 +100,21 @@
 
 #define HCS_DEFINE_RESET(name, layer, parameters, arguments, gone)                                                     \
     HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
-        struct hcs_segment_slot *slot = hcs_reset_begin();                                                             \
+        struct hcs_reset reset;                                                                                        \
+        hcs_reset_begin(&layer, (const void *)real, &reset);                                                           \
         int status = real arguments;                                                                                   \
-        hcs_reset_end(slot, &layer, (const void *)real, status == layer.success && (gone));                            \
+        hcs_reset_end(&reset, &layer, (const void *)real, status == layer.success && (gone));                            \
     HCS_BODY_END
 
 /* May take as long as the device computes, so that nothing is open meanwhile: a signal handler that allocates is charged. */
-#define HCS_DEFINE_SYNC(name, layer, parameters, arguments)                                                            \
+#define HCS_DEFINE_SYNC(name, layer, parameters, arguments, trims)                                                     \
     HCS_HOOK_HEAD(name, parameters) {                                                                                  \
         __typeof__(name) *real = HCS_REAL(name);                                                                       \
         if (__builtin_expect(!real, 0))                                                                                \
             return hcs_missing(&layer, #name);                                                                         \
         int status = real arguments;                                                                                   \
-        hcs_pools_look();                                                                                              \
+        if (HCS_LIKELY(status == layer.success))                                                                       \
+            hcs_pools_look(trims);                                                                                     \
         return status;                                                                                                 \
     }
 
@@ -122,7 +124,7 @@
         hcs_release_begin(&layer, class, (uint64_t)(number), &release);                                                \
         int status = real arguments;                                                                                   \
         hcs_release_end(&release, status == layer.success);                                                            \
-        if (!HCS_LIKELY(!release.slot || release.holding.pool == 0))                                                   \
+        if (!HCS_LIKELY(!release.slot || release.holding.pool == 0) && status == layer.success)                                                \
             hcs_pools_settle(); /* it waited for the device */                                                         \
     HCS_BODY_END
 
@@ -188,9 +190,14 @@
 
 #define HCS_DEFINE_POOL_END(name, layer, parameters, arguments, number)                                                \
     HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
+        int ordinal = hcs_pool_forget(layer.vendor, (uint64_t)(number));                                               \
+        if (number)                                                                                                    \
+            hcs_pools_end_begin(layer.vendor, (uint64_t)(number), -1);                                                 \
         int status = real arguments;                                                                                   \
-        if (status == layer.success)                                                                                   \
-            hcs_pool_forget(layer.vendor, (uint64_t)(number));                                                         \
+        if (number)                                                                                                    \
+            hcs_pools_end(layer.vendor, (uint64_t)(number), -1, status == layer.success);                              \
+        if (status != layer.success && ordinal != HCS_CURRENT)                                                         \
+            hcs_pool_note(layer.vendor, (uint64_t)(number), ordinal);                                                  \
     HCS_BODY_END
 
 #define HCS_DEFINE_INFO(name, layer, parameters, arguments, condition, ordinal)                                        \
@@ -231,7 +238,8 @@
 #define HCS_DEFINE_LAUNCH(name, layer, parameters, arguments)                                                          \
     HCS_BODY(name, layer, parameters, arguments, 1)                                                                    \
         int status = real arguments;                                                                                   \
-        hcs_graph_settle(&layer, (const void *)real);                                                                  \
+        if (status == layer.success || !layer.pools->sets_error)                                                       \
+            hcs_graph_settle(&layer, (const void *)real);                                                                  \
     HCS_BODY_END
 
 #endif

@@ -14,6 +14,8 @@ int hcs_missing(const struct hcs_layer *layer, const char *name) {
 int hcs_denied(const struct hcs_layer *layer) {
     int saved = errno;
     int code = layer->denied ? layer->denied() : layer->out_of_memory;
+    if (layer->refuse)
+        layer->refuse();
     errno = saved;
     return code;
 }
@@ -105,9 +107,16 @@ static inline __attribute__((always_inline)) int begin_reserved(struct hcs_charg
         if (pool)
             hcs_pool_undo(pool, bytes, reused);
         end(c->slot);
+    } else if (pool) {
+        hcs_pool_unpin(pool);
     }
     hcs_unguard();
     return reserved;
+}
+
+static int could_ever_fit(const struct hcs_charge *c, uint64_t bytes) {
+    return bytes <= HCS_LEDGER_MAX_BYTES && bytes <= hcs_load_u64(&hcs_state.map->devices[c->device].limit) &&
+           (!c->charged_total || bytes <= hcs_load_u64(&hcs_state.map->total_limit));
 }
 
 /* Before a request is denied, what dead processes hold is taken back, and what our pools keep, and the request tried again.
@@ -120,13 +129,17 @@ static __attribute__((noinline)) int reap_and_reserve(struct hcs_charge *c, uint
         hcs_pools_settle();
         reserved = begin_reserved(c, c->pool, bytes);
     }
-    if (!reserved && bytes <= HCS_LEDGER_MAX_BYTES && __atomic_load_n(&hcs_pools_keep, __ATOMIC_RELAXED)) {
+    if (!reserved && could_ever_fit(c, bytes) && __atomic_load_n(&hcs_pools_keep, __ATOMIC_RELAXED)) {
         /* Drivers empty their pools as well before they say that memory is out. */
-        hcs_pools_trim();
+        hcs_pools_trim(c->charged_total ? -1 : (int)c->device);
         reserved = begin_reserved(c, c->pool, bytes);
     }
-    if (!reserved)
+    if (!reserved) {
+        hcs_guard();
+        hcs_pool_unpin(c->pool);
+        hcs_unguard();
         count_denial(c, bytes);
+    }
     errno = saved;
     return reserved;
 }
@@ -263,7 +276,7 @@ void hcs_charge_drop(struct hcs_charge *c, int given) {
     end(c->slot);
     hcs_unguard();
     if (given && c->pool)
-        hcs_pools_settle();
+        hcs_pools_settle_failed(c->pool);
 }
 
 int hcs_charge_keep(struct hcs_charge *c, enum hcs_class class, uint64_t number) {
@@ -344,7 +357,16 @@ void hcs_uncharge_kept(uint32_t device, uint64_t bytes) {
 
 /* --- resets: a device or a context that goes, and its memory with it ---------------------------------------------------------- */
 
-struct hcs_segment_slot *hcs_reset_begin(void) { return hcs_operation_begin(); }
+void hcs_reset_begin(const struct hcs_layer *layer, const void *real, struct hcs_reset *r) {
+    int saved = errno, ordinal;
+    r->slot = hcs_operation_begin();
+    r->device = -1;
+    if (r->slot && layer->reset_ends_pools && layer->current_device(real, &ordinal) == layer->success)
+        r->device = hcs_device_known(layer->vendor, ordinal);
+    if (r->device >= 0)
+        hcs_pools_end_begin(layer->vendor, 0, r->device);
+    errno = saved;
+}
 
 /* Takes out a pointer that the driver does not know any more. It may be given out again while we ask: an insertion ends an
  * operation under the guard, so while `end` has not moved the answer is about the entry that we know. */
@@ -370,11 +392,14 @@ static int forget_if_gone(struct hcs_segment_slot *slot, const struct hcs_layer 
 
 /* Which memory a context held the driver alone knows: after the call it is asked about every pointer that we have charged.
  * Only its word that there is none releases one. Virtual memory belongs to no context. */
-void hcs_reset_end(struct hcs_segment_slot *slot, const struct hcs_layer *layer, const void *real, int done) {
+void hcs_reset_end(const struct hcs_reset *r, const struct hcs_layer *layer, const void *real, int done) {
     struct hcs_ledger_copy entries[64];
+    struct hcs_segment_slot *slot = r->slot;
     int saved = errno, again = done && layer->knows_pointer;
     if (!slot)
         return;
+    if (r->device >= 0)
+        hcs_pools_end(layer->vendor, 0, r->device, done);
     for (int round = 0; again && round < 8; round++) {
         struct hcs_ledger_place at = {0};
         again = 0; /* taking out moves entries about, and one may have been passed by */
@@ -388,7 +413,10 @@ void hcs_reset_end(struct hcs_segment_slot *slot, const struct hcs_layer *layer,
         }
     }
     hcs_operation_end(slot, NULL, 0);
-    hcs_pools_settle();
+    if (done) {
+        hcs_pools_settle();
+        hcs_graph_settle(layer, real);
+    }
     errno = saved;
 }
 

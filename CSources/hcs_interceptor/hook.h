@@ -48,6 +48,7 @@ void *hcs_query_in(enum hcs_index index, const char *soname);
 /* What a driver says of its memory pools; vendor status. `near` is a function of the library that is asked. */
 struct hcs_pool_questions {
     int success;
+    int sets_error; /* a question is a call like any other for the thread's last error: none after a call that failed */
     int (*current)(const void *near, int ordinal, uint64_t *ret_pool); /* where an asynchronous request without a pool goes */
     int (*reserved)(const void *near, uint64_t pool, uint64_t *ret_bytes);
     int (*trim)(const void *near, uint64_t pool);
@@ -66,6 +67,8 @@ struct hcs_layer {
     int (*graph_reserved)(const void *real, int ordinal, uint64_t *ret_bytes); /* vendor status; NULL: graphs hold nothing */
     const struct hcs_pool_questions *pools;              /* NULL: what a pool keeps cannot be asked for */
     int (*knows_pointer)(const void *real, uint64_t number); /* 1, 0, or -1: no answer; NULL: cannot be asked */
+    int reset_ends_pools;                                /* those of the current device, and their handles with them */
+    void (*refuse)(void); /* makes the library refuse a request, for the thread's last error; NULL: it keeps none */
     const char *visibility[2]; /* where there is no UUID: variables that list host indices, first set one rules */
 };
 
@@ -299,8 +302,12 @@ void hcs_release_begin(const struct hcs_layer *layer, enum hcs_class class, uint
 void hcs_release_end(struct hcs_release *release, int freed);
 
 /* Around a call that may free what a device or a context holds: 1 from the first, where there is something to look for. */
-struct hcs_segment_slot *hcs_reset_begin(void);
-void hcs_reset_end(struct hcs_segment_slot *slot, const struct hcs_layer *layer, const void *real, int done);
+struct hcs_reset {
+    struct hcs_segment_slot *slot;
+    int device; /* index of the entry whose pools end; -1: of none */
+};
+void hcs_reset_begin(const struct hcs_layer *layer, const void *real, struct hcs_reset *ret_reset);
+void hcs_reset_end(const struct hcs_reset *reset, const struct hcs_layer *layer, const void *real, int done);
 
 /* The bracket around an operation whose bytes are known only after the driver call. NULL: nothing was ever charged. */
 struct hcs_segment_slot *hcs_operation_begin(void);
@@ -337,26 +344,35 @@ void hcs_object_unmap_end(const struct hcs_object_release *release, uint32_t ven
 
 /* Where a pool's memory lies: an ordinal or HCS_NOWHERE; HCS_CURRENT for a pool that was never seen. */
 void hcs_pool_note(uint32_t vendor, uint64_t pool, int ordinal);
-void hcs_pool_forget(uint32_t vendor, uint64_t pool);
+int hcs_pool_forget(uint32_t vendor, uint64_t pool); /* what hcs_pool_device would have said */
 int hcs_pool_device(uint32_t vendor, uint64_t pool);
 void hcs_objects_forget_all(void);
 
 /* What pools keep of freed memory stays charged until the driver has let go of it: an account counts what is live and
- * what is kept, and both together are in the slot. The caller of the first five holds the guard. */
+ * what is kept, and both together are in the slot. The caller of the first six holds the guard. Whoever finds an account
+ * unpins it, 0 too, when the request is counted or denied. */
 uint32_t hcs_pool_known(uint32_t vendor, uint64_t pool, uint32_t device); /* 0: not yet */
-uint32_t hcs_pool_account(const struct hcs_layer *layer, uint64_t pool, const void *near, uint32_t device);
+uint32_t hcs_pool_account(const struct hcs_layer *layer, uint64_t pool, const void *near, uint32_t device); /* 0: no room */
+void hcs_pool_unpin(uint32_t account);
 uint64_t hcs_pool_take(uint32_t account, uint64_t bytes); /* how many of the bytes are charged already */
 void hcs_pool_put(uint32_t account, uint64_t bytes);
 void hcs_pool_undo(uint32_t account, uint64_t bytes, uint64_t taken);
 extern uint32_t hcs_pools_keep; /* accounts that keep something */
 void hcs_pools_settle(void);
-void hcs_pools_trim(void);
-void hcs_pool_ended(uint32_t vendor, uint64_t pool);
+void hcs_pools_settle_some(void);
+void hcs_pools_settle_failed(uint32_t account); /* after a call of this one's vendor that failed */
+void hcs_pools_trim(int device); /* index of the entry; -1: all */
+/* Around a call that destroys a pool or, with pool 0, every pool of the device; where it has, `ended` is 1. */
+void hcs_pools_end_begin(uint32_t vendor, uint64_t pool, int device);
+void hcs_pools_end(uint32_t vendor, uint64_t pool, int device, int ended);
 void hcs_pools_forget_all(void);
-static inline void hcs_pools_look(void) {
+static inline void hcs_pools_look(int all) {
     if (!HCS_LIKELY(__atomic_load_n(&hcs_pools_keep, __ATOMIC_RELAXED) == 0) && hcs_depth == 0) {
         hcs_depth = 1;
-        hcs_pools_settle();
+        if (all)
+            hcs_pools_settle();
+        else
+            hcs_pools_settle_some();
         hcs_depth = 0;
     }
 }

@@ -226,13 +226,14 @@ void hcs_pool_note(uint32_t vendor, uint64_t pool, int ordinal) {
     hcs_unlock(&lock);
 }
 
-void hcs_pool_forget(uint32_t vendor, uint64_t pool) {
+int hcs_pool_forget(uint32_t vendor, uint64_t pool) {
     hcs_lock(&lock);
     struct note *p = find(hcs_key(vendor, HCS_POOL, pool));
+    int ordinal = p ? p->ordinal : HCS_CURRENT;
     if (p)
         forget(p);
     hcs_unlock(&lock);
-    hcs_pool_ended(vendor, pool);
+    return ordinal;
 }
 
 int hcs_pool_device(uint32_t vendor, uint64_t pool) {

@@ -61,7 +61,7 @@ struct log {
 };
 
 /* What stopped the child before its own code ran; sent through a pipe that exec closes. */
-enum stage { STAGE_SESSION, STAGE_USER, STAGE_CWD, STAGE_OUTPUT, STAGE_EXEC };
+enum stage { STAGE_SESSION, STAGE_USER, STAGE_CWD, STAGE_OUTPUT, STAGE_PRELOAD, STAGE_EXEC };
 struct child_failure {
     enum stage stage;
     int error;
@@ -384,6 +384,28 @@ static bool become_user(const struct options *options) {
            setresuid(options->uid, options->uid, options->uid) == 0;
 }
 
+/* The dynamic linker passes over what it cannot read of LD_PRELOAD, with one line on stderr: the workload would run without
+ * its quota. Asked as the workload's user. */
+static bool preload_is_readable(char **environment) {
+    for (char **variable = environment; *variable != NULL; variable++) {
+        if (strncmp(*variable, "LD_PRELOAD=", 11) != 0)
+            continue;
+        char list[PATH_MAX], *rest = NULL;
+        if (snprintf(list, sizeof list, "%s", *variable + 11) >= (int)sizeof list) {
+            errno = ENAMETOOLONG;
+            return false;
+        }
+        for (char *path = strtok_r(list, ": ", &rest); path != NULL; path = strtok_r(NULL, ": ", &rest)) {
+            int file = path[0] == '/' ? open(path, O_RDONLY | O_CLOEXEC) : 0;
+            if (file < 0)
+                return false;
+            if (file > 2)
+                close(file);
+        }
+    }
+    return true;
+}
+
 static void reset_signals(void) {
     sigset_t none;
     for (int number = 1; number < NSIG; number++)
@@ -415,6 +437,9 @@ __attribute__((noreturn)) static void run_child(const struct options *options, c
     failure.stage = STAGE_CWD;
     if (chdir(options->cwd) != 0)
         goto failed;
+    failure.stage = STAGE_PRELOAD;
+    if (!preload_is_readable(environment))
+        goto failed;
     failure.stage = STAGE_EXEC;
     search_and_execute(options->argv, environment);
 failed:
@@ -434,6 +459,8 @@ static int report_failure(const struct options *options, struct child_failure fa
         return fail("cannot become uid %u gid %u: %s", options->uid, options->gid, why);
     case STAGE_CWD:
         return fail("cannot enter working directory %s: %s", options->cwd, why);
+    case STAGE_PRELOAD:
+        return fail("cannot read the preload library as the workload's user, and without it no quota holds: %s", why);
     case STAGE_EXEC:
         return fail("cannot execute %s: %s", options->argv[0], why);
     }

@@ -101,7 +101,8 @@ struct hcs_sim_host {
     uint64_t library_faults[8];  /* 32 by enum hcs_vendor */
     uint64_t process_rows;       /* 96 rows that were ever used: the rest is free */
     uint64_t public_calls;       /* 104 calls of public memory functions, inner ones too: what re-entrancy looks like */
-    uint8_t reserved[400];       /* 112 */
+    uint64_t pool_misses;        /* 112 questions about a pool that is not there: real drivers follow the handle */
+    uint8_t reserved[392];       /* 120 */
     struct hcs_sim_device devices[HCS_SIM_DEVICES];        /* 512 */
     struct hcs_sim_process processes[HCS_SIM_PROCESSES];   /* 33280 */
     struct hcs_sim_telemetry telemetry[HCS_SIM_DEVICES];   /* by position in devices */

@@ -123,6 +123,7 @@ enum hcs_sim_result hcs_sim_pool_trim(struct hcs_sim_pool *pool, uint64_t keep);
 enum hcs_sim_result hcs_sim_pool_get(struct hcs_sim_pool *pool, enum hcs_sim_pool_figure figure, uint64_t *ret);
 enum hcs_sim_result hcs_sim_pool_set(struct hcs_sim_pool *pool, enum hcs_sim_pool_figure figure, uint64_t value);
 void hcs_sim_pool_synchronise(void);
+void hcs_sim_pools_end(int ordinal); /* the default one as well: a device is reset */
 
 /* Virtual memory management (hcs_sim_vmm.c): physical memory is charged from its creation until both its handle and its
  * last mapping are gone. */

@@ -201,9 +201,17 @@ void hcs_sim_pool_take_back(struct hcs_sim_pool *pool, uint64_t bytes) {
     }
 }
 
+static bool is_there_locked(const struct hcs_sim_pool *pool) {
+    struct hcs_sim_host *host = hcs_sim_attach();
+    bool known = is_known_locked(pool);
+    if (!known && host != NULL)
+        __atomic_add_fetch(&host->pool_misses, 1, __ATOMIC_ACQ_REL);
+    return known;
+}
+
 enum hcs_sim_result hcs_sim_pool_trim(struct hcs_sim_pool *pool, uint64_t keep) {
     hcs_sim_objects_lock();
-    bool valid = is_known_locked(pool);
+    bool valid = is_there_locked(pool);
     if (valid)
         shrink_locked(pool, keep);
     hcs_sim_objects_unlock();
@@ -212,7 +220,7 @@ enum hcs_sim_result hcs_sim_pool_trim(struct hcs_sim_pool *pool, uint64_t keep) 
 
 enum hcs_sim_result hcs_sim_pool_get(struct hcs_sim_pool *pool, enum hcs_sim_pool_figure figure, uint64_t *ret) {
     hcs_sim_objects_lock();
-    bool valid = is_known_locked(pool);
+    bool valid = is_there_locked(pool);
     if (valid)
         *ret = pool->figures[figure];
     hcs_sim_objects_unlock();
@@ -234,6 +242,23 @@ enum hcs_sim_result hcs_sim_pool_set(struct hcs_sim_pool *pool, enum hcs_sim_poo
 void hcs_sim_pool_synchronise(void) {
     hcs_sim_objects_lock();
     synchronise_locked();
+    hcs_sim_objects_unlock();
+}
+
+void hcs_sim_pools_end(int ordinal) {
+    if (ordinal < 0 || ordinal >= (int)HCS_SIM_DEVICES)
+        return;
+    hcs_sim_objects_lock();
+    defaults[ordinal] = currents[ordinal] = graphs[ordinal] = NULL;
+    for (struct hcs_sim_pool *pool = pools, *next; pool != NULL; pool = next) {
+        next = pool->next;
+        if (pool->ordinal != ordinal)
+            continue;
+        pool->doomed = true;
+        shrink_locked(pool, 0);
+        if (pool->figures[HCS_SIM_POOL_USED] == 0)
+            forget_locked(pool);
+    }
     hcs_sim_objects_unlock();
 }
 

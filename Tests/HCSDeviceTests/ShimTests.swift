@@ -58,6 +58,18 @@ struct ShimTests {
         #expect(try read("stderr") == "bad\n")
     }
 
+    @Test(.enabled(if: geteuid() == 0, "needs root: the workload's user is another"))
+    func `a preload library that the workload's user cannot read ends the start`() async throws {
+        let library = try directory.write("", to: "library.so")
+        chmod(library, 0o600)
+        try directory.write("LD_PRELOAD=\(library)\0", to: "env")
+        let outcome = try await run(["--uid", "65534", "--gid", "65534", "--cwd", "/", "--", "true"])
+        #expect(
+            outcome.error
+                == "cannot read the preload library as the workload's user, and without it no quota holds: Permission denied"
+        )
+    }
+
     @Test(arguments: [
         (["--", "no-such-program"], "cannot execute no-such-program: No such file or directory"),
         (["--", "/etc/passwd"], "cannot execute /etc/passwd: Permission denied"),

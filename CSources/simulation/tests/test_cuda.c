@@ -284,6 +284,27 @@ static void graphs(void) {
     CHECK_TRUTH(NVIDIA0, 0, 6 * MIB, 0);
 }
 
+/* What is unsafe during a capture, and whose captures it ends. */
+static void captures(void) {
+    void *pool, *stream, *graph;
+    int relaxed = 2;
+    start(0);
+    CHECK_EQUAL(CU(cuDeviceGetDefaultMemPool, void **, int)(&pool, 0), 0);
+    CHECK_EQUAL(CU(cuStreamCreate, void **, unsigned)(&stream, 0), 0);
+    for (int mode = 0; mode <= 2; mode++) {
+        int refused = mode == 2 ? 0 : 900;
+        CHECK_EQUAL(CU(cuStreamBeginCapture_v2, void *, int)(stream, mode), 0);
+        CHECK_EQUAL(CU(cuMemPoolTrimTo, void *, size_t)(pool, 0), refused);
+        CHECK_EQUAL(CU(cuStreamEndCapture, void *, void **)(stream, &graph), refused ? 901 : 0);
+    }
+    CHECK_EQUAL(CU(cuStreamBeginCapture_v2, void *, int)(stream, 0), 0);
+    CHECK_EQUAL(CU(cuThreadExchangeStreamCaptureMode, int *)(&relaxed), 0);
+    CHECK_EQUAL(relaxed, 0);
+    CHECK_EQUAL(CU(cuMemPoolTrimTo, void *, size_t)(pool, 0), 0);
+    CHECK_EQUAL(CU(cuStreamEndCapture, void *, void **)(stream, &graph), 0);
+    CHECK_EQUAL(CU(cuMemPoolTrimTo, void *, size_t)(pool, 0), 0);
+}
+
 static struct hcs_sim_ticket {
     uint64_t words[8];
 } *ticket;
@@ -385,6 +406,7 @@ const struct check_case check_cuda[] = {
     {"cuda: physical memory is charged to its location until handle and mapping are gone", virtual_memory, NULL},
     {"cuda: arrays are charged by their elements", arrays, NULL},
     {"cuda: graph memory is charged at launch and kept until trimmed", graphs, NULL},
+    {"cuda: a question about a pool ends a capture, but in the relaxed mode", captures, NULL},
     {"cuda: memory of others is charged to its owner", shared, NULL},
     {"cuda: entry points by version and flags", lookup, NULL},
     {NULL, NULL, NULL},

@@ -140,10 +140,12 @@ int hipDeviceSynchronize(void);
 int hipStreamSynchronize(void *stream);
 int hipStreamSynchronize_spt(void *stream);
 int hipEventSynchronize(void *event);
-int hipDeviceReset(void); /* the manual: destroys all memory allocations of the device in this process */
+int hipDeviceReset(void); /* destroys all memory of the device in this process, and its pools: handles are dead */
 int hipPointerGetAttribute(void *value, int attribute, void *pointer); /* 5.0 */
 int hipPeekAtLastError(void);
 int hipGetLastError(void);
+enum { HCS_HIP_CAPTURE_RELAXED = 2 }; /* hipStreamCaptureModeRelaxed */
+int hipThreadExchangeStreamCaptureMode(int *mode);
 int hipStreamIsCapturing(void *stream, int *status); /* 0 = it is not */
 int hipStreamGetDevice(void *stream, int *device);
 int hipGraphAddMemAllocNode(void **node, void *graph, void *const *dependencies, size_t count,

@@ -31,29 +31,47 @@ static int device_uuid(const void *real, int ordinal, char *ret_uuid) {
     return 0;
 }
 
+/* As with CUDA: what is asked of memory may end a capture, but for a thread in the relaxed mode. -1: nothing to restore. */
+static int relax(const void *near) {
+    __typeof__(hipThreadExchangeStreamCaptureMode) *exchange =
+        (__typeof__(hipThreadExchangeStreamCaptureMode) *)hcs_query(HCS_INDEX_hipThreadExchangeStreamCaptureMode, near);
+    int mode = HCS_HIP_CAPTURE_RELAXED;
+    return exchange && exchange(&mode) == HCS_HIP_SUCCESS ? mode : -1;
+}
+static int restored(const void *near, int mode, int status) {
+    if (mode >= 0)
+        (void)((__typeof__(hipThreadExchangeStreamCaptureMode) *)hcs_query(
+            HCS_INDEX_hipThreadExchangeStreamCaptureMode, near))(&mode);
+    return status;
+}
+
 static int graph_reserved(const void *real, int ordinal, uint64_t *ret_bytes) {
     __typeof__(hipDeviceGetGraphMemAttribute) *get =
         (__typeof__(hipDeviceGetGraphMemAttribute) *)hcs_query(HCS_INDEX_hipDeviceGetGraphMemAttribute, real);
-    return get ? get(ordinal, HCS_HIP_GRAPH_MEMORY_RESERVED, ret_bytes) : HCS_HIP_NOT_FOUND;
+    int mode = relax(real);
+    return restored(real, mode, get ? get(ordinal, HCS_HIP_GRAPH_MEMORY_RESERVED, ret_bytes) : HCS_HIP_NOT_FOUND);
 }
 
 static int current_pool(const void *near, int ordinal, uint64_t *ret_pool) {
     __typeof__(hipDeviceGetMemPool) *get = (__typeof__(hipDeviceGetMemPool) *)hcs_query(HCS_INDEX_hipDeviceGetMemPool, near);
     void *pool = NULL;
-    int status = get ? get(&pool, ordinal) : HCS_HIP_NOT_FOUND;
+    int mode = relax(near);
+    int status = restored(near, mode, get ? get(&pool, ordinal) : HCS_HIP_NOT_FOUND);
     *ret_pool = (uintptr_t)pool;
     return status;
 }
 static int pool_reserved(const void *near, uint64_t pool, uint64_t *ret_bytes) {
     __typeof__(hipMemPoolGetAttribute) *get =
         (__typeof__(hipMemPoolGetAttribute) *)hcs_query(HCS_INDEX_hipMemPoolGetAttribute, near);
-    return get ? get((void *)(uintptr_t)pool, HCS_HIP_POOL_RESERVED, ret_bytes) : HCS_HIP_NOT_FOUND;
+    int mode = relax(near);
+    return restored(near, mode, get ? get((void *)(uintptr_t)pool, HCS_HIP_POOL_RESERVED, ret_bytes) : HCS_HIP_NOT_FOUND);
 }
 static int trim_pool(const void *near, uint64_t pool) {
     __typeof__(hipMemPoolTrimTo) *trim = (__typeof__(hipMemPoolTrimTo) *)hcs_query(HCS_INDEX_hipMemPoolTrimTo, near);
-    return trim ? trim((void *)(uintptr_t)pool, 0) : HCS_HIP_NOT_FOUND;
+    int mode = relax(near);
+    return restored(near, mode, trim ? trim((void *)(uintptr_t)pool, 0) : HCS_HIP_NOT_FOUND);
 }
-static const struct hcs_pool_questions pool_questions = {HCS_HIP_SUCCESS, current_pool, pool_reserved, trim_pool};
+static const struct hcs_pool_questions pool_questions = {HCS_HIP_SUCCESS, 1, current_pool, pool_reserved, trim_pool};
 
 /* A "no" would stay behind as the program's last error: it is cleared again, and not asked for where there is one. */
 static int knows_pointer(const void *real, uint64_t number) {
@@ -70,6 +88,16 @@ static int knows_pointer(const void *real, uint64_t number) {
     return status == HCS_HIP_SUCCESS ? 1 : status == HCS_HIP_INVALID_VALUE ? 0 : -1;
 }
 
+/* A PiB: more than a device has. Before HIP 7 a call that succeeds, as the last one here, forgets the error again. */
+static void refuse(void) {
+    __typeof__(hipMalloc) *allocate = (__typeof__(hipMalloc) *)hcs_real(HCS_INDEX_hipMalloc, NULL);
+    void *pointer = NULL;
+    int mode = relax((const void *)allocate);
+    if (allocate && allocate(&pointer, (size_t)1 << 50) == HCS_HIP_SUCCESS)
+        (void)HCS_UNDO(hipFree, (pointer));
+    (void)restored((const void *)allocate, mode, 0);
+}
+
 static const struct hcs_layer hip_runtime = {
     .vendor = HCS_VENDOR_HYGON,
     .success = HCS_HIP_SUCCESS,
@@ -80,6 +108,8 @@ static const struct hcs_layer hip_runtime = {
     .graph_reserved = graph_reserved,
     .pools = &pool_questions,
     .knows_pointer = knows_pointer,
+    .reset_ends_pools = 1,
+    .refuse = refuse,
     .visibility = {"HIP_VISIBLE_DEVICES"}, /* for a runtime older than 5.2, which has no hipDeviceGetUuid */
 };
 

@@ -89,7 +89,9 @@ enum hcs_cu_location {
     HCS_CU_LOCATION_INVALID = 0,
     HCS_CU_LOCATION_DEVICE = 1,
     HCS_CU_LOCATION_HOST = 2, /* and 3, 4: NUMA nodes of the host */
+    HCS_CU_LOCATION_HOST_LAST = 4,
 };
+enum { HCS_CU_ALLOCATION_MANAGED = 2 }; /* CU_MEM_ALLOCATION_TYPE_MANAGED, pools of 13.0 */
 struct hcs_cu_memory_location {
     int type;
     int id;
@@ -237,6 +239,8 @@ int cuCtxGetDevice(int *device);
 int cuCtxPushCurrent_v2(void *context);
 int cuCtxPopCurrent_v2(void **context);
 int cuStreamGetCtx(void *stream, void **context);
+enum { HCS_CU_CAPTURE_RELAXED = 2 }; /* CU_STREAM_CAPTURE_MODE_RELAXED */
+int cuThreadExchangeStreamCaptureMode(int *mode); /* 10.1 */
 int cuStreamIsCapturing(void *stream, int *status); /* 0 = it is not */
 int cuStreamIsCapturing_ptsz(void *stream, int *status);
 int cuMemAlloc_v2(uint64_t *pointer, size_t bytes);

@@ -61,10 +61,24 @@ static int device_uuid(const void *real, int ordinal, char *ret_uuid) {
 
 #define HCS_QUERY_DRIVER(name) ((__typeof__(name) *)hcs_query_in(HCS_INDEX_##name, HCS_DRIVER))
 
+/* A question about memory ends the captures of a thread, or of all, whose mode forbids it; nobody's while the thread that
+ * asks is in the relaxed mode, which costs two calls that only exchange a word of the thread's. -1: nothing to restore. */
+static int relax(void) {
+    __typeof__(cuThreadExchangeStreamCaptureMode) *exchange = HCS_QUERY_DRIVER(cuThreadExchangeStreamCaptureMode);
+    int mode = HCS_CU_CAPTURE_RELAXED;
+    return exchange && exchange(&mode) == HCS_CU_SUCCESS ? mode : -1;
+}
+static int restored(int mode, int status) {
+    if (mode >= 0)
+        (void)HCS_QUERY_DRIVER(cuThreadExchangeStreamCaptureMode)(&mode);
+    return status;
+}
+
 static int graph_reserved(const void *real, int ordinal, uint64_t *ret_bytes) {
     (void)real;
     __typeof__(cuDeviceGetGraphMemAttribute) *get = HCS_QUERY_DRIVER(cuDeviceGetGraphMemAttribute);
-    return get ? get(ordinal, HCS_CU_GRAPH_MEMORY_RESERVED, ret_bytes) : HCS_CU_NOT_FOUND;
+    int mode = relax();
+    return restored(mode, get ? get(ordinal, HCS_CU_GRAPH_MEMORY_RESERVED, ret_bytes) : HCS_CU_NOT_FOUND);
 }
 
 /* Both layers' pools are the driver's. */
@@ -72,28 +86,32 @@ static int current_pool(const void *near, int ordinal, uint64_t *ret_pool) {
     (void)near;
     __typeof__(cuDeviceGetMemPool) *get = HCS_QUERY_DRIVER(cuDeviceGetMemPool);
     void *pool = NULL;
-    int status = get ? get(&pool, ordinal) : HCS_CU_NOT_FOUND;
+    int mode = relax();
+    int status = restored(mode, get ? get(&pool, ordinal) : HCS_CU_NOT_FOUND);
     *ret_pool = (uintptr_t)pool;
     return status;
 }
 static int pool_reserved(const void *near, uint64_t pool, uint64_t *ret_bytes) {
     (void)near;
     __typeof__(cuMemPoolGetAttribute) *get = HCS_QUERY_DRIVER(cuMemPoolGetAttribute);
-    return get ? get((void *)(uintptr_t)pool, HCS_CU_POOL_RESERVED, ret_bytes) : HCS_CU_NOT_FOUND;
+    int mode = relax();
+    return restored(mode, get ? get((void *)(uintptr_t)pool, HCS_CU_POOL_RESERVED, ret_bytes) : HCS_CU_NOT_FOUND);
 }
 static int trim_pool(const void *near, uint64_t pool) {
     (void)near;
     __typeof__(cuMemPoolTrimTo) *trim = HCS_QUERY_DRIVER(cuMemPoolTrimTo);
-    return trim ? trim((void *)(uintptr_t)pool, 0) : HCS_CU_NOT_FOUND;
+    int mode = relax();
+    return restored(mode, trim ? trim((void *)(uintptr_t)pool, 0) : HCS_CU_NOT_FOUND);
 }
-static const struct hcs_pool_questions pool_questions = {HCS_CU_SUCCESS, current_pool, pool_reserved, trim_pool};
+static const struct hcs_pool_questions pool_questions = {HCS_CU_SUCCESS, 0, current_pool, pool_reserved, trim_pool};
 
 /* The manual: "invalid value" for a pointer that no context with unified addressing has allocated. */
 static int knows_pointer(const void *real, uint64_t number) {
     (void)real;
     __typeof__(cuPointerGetAttribute) *get = HCS_QUERY_DRIVER(cuPointerGetAttribute);
     unsigned type;
-    int status = get ? get(&type, HCS_CU_POINTER_MEMORY_TYPE, number) : HCS_CU_NOT_FOUND;
+    int mode = relax();
+    int status = restored(mode, get ? get(&type, HCS_CU_POINTER_MEMORY_TYPE, number) : HCS_CU_NOT_FOUND);
     return status == HCS_CU_SUCCESS ? 1 : status == HCS_CU_INVALID_VALUE ? 0 : -1;
 }
 
@@ -105,6 +123,16 @@ static int is_active(int device) {
     return get && get(device, &flags, &active) == HCS_CU_SUCCESS && active;
 }
 
+/* A PiB: more than a device has, and what a library may add to it in rounding is still a number. */
+static void refuse(void) {
+    __typeof__(cudaMalloc) *allocate = (__typeof__(cudaMalloc) *)hcs_real(HCS_INDEX_cudaMalloc, NULL);
+    void *pointer = NULL;
+    int mode = relax();
+    if (allocate && allocate(&pointer, (size_t)1 << 50) == HCS_CUDA_SUCCESS)
+        (void)HCS_UNDO(cudaFree, (pointer));
+    (void)restored(mode, 0);
+}
+
 static const struct hcs_layer cuda_runtime = {
     .vendor = HCS_VENDOR_NVIDIA,
     .success = HCS_CUDA_SUCCESS,
@@ -112,6 +140,8 @@ static const struct hcs_layer cuda_runtime = {
     .missing = HCS_CUDA_INITIALIZATION_ERROR,
     .current_device = runtime_device,
     .device_uuid = device_uuid,
+    .graph_reserved = graph_reserved,
+    .refuse = refuse,
     .pools = &pool_questions,
     .knows_pointer = knows_pointer,
 };
@@ -132,8 +162,17 @@ static const struct hcs_layer nvml = {.vendor = HCS_VENDOR_NVIDIA, .missing = HC
 
 /* --- where memory comes from ---------------------------------------------------------------------------------------------- */
 
+/* A kind of place that is newer than this list is taken for one of the current device's. */
 static int location_device(const struct hcs_cu_memory_location *location) {
-    return location->type == HCS_CU_LOCATION_DEVICE ? location->id : HCS_NOWHERE;
+    if (location->type == HCS_CU_LOCATION_DEVICE)
+        return location->id;
+    return location->type >= 0 && location->type <= HCS_CU_LOCATION_HOST_LAST ? HCS_NOWHERE : HCS_CURRENT;
+}
+
+/* Managed memory is charged wherever it would rather be, as that of cuMemAllocManaged is. */
+static int place_of_pool(const struct hcs_cu_memory_location *location, int type) {
+    int ordinal = location ? location_device(location) : HCS_CURRENT;
+    return ordinal == HCS_NOWHERE && type == HCS_CU_ALLOCATION_MANAGED ? HCS_CURRENT : ordinal;
 }
 
 /* While a stream is captured, a call on it makes a node of a graph and happens at each launch. */

@@ -65,7 +65,9 @@ struct RunCommand: AsyncParsableCommand {
         let lease = try await self.lease(request)
         // What the HTTP client left open is not the command's; what the caller passed on is.
         for number in Self.descriptors() where !inherited.contains(number) { _ = fcntl(number, F_SETFD, FD_CLOEXEC) }
-        try Self.become(command, environment: lease.environment.applied(to: ProcessInfo.processInfo.environment))
+        let environment = lease.environment.applied(to: ProcessInfo.processInfo.environment)
+        try Self.requireReadable(preload: environment["LD_PRELOAD"])
+        try Self.become(command, environment: environment)
     }
 
     /// For this process: exec keeps its pid and start time.
@@ -105,6 +107,19 @@ struct RunCommand: AsyncParsableCommand {
             return "\(count.bytes / factor)\(suffix)"
         }
         return "\(count.bytes)"
+    }
+
+    /// The dynamic linker passes over what it cannot read, and the command would run without its quota.
+    private static func requireReadable(preload: String?) throws {
+        guard let path = preload?.split(whereSeparator: { $0 == ":" || $0 == " " }).first.map(String.init) else {
+            return
+        }
+        guard access(path, R_OK) == 0 else {
+            throw CommandFailure(
+                .noPermission,
+                "you cannot read the preload library \(path), and without it no quota holds: \(String(cString: strerror(errno)))"
+            )
+        }
     }
 
     /// Open ones beyond the standard three. The listing's own is in the listing, and closed when it is read.

@@ -27,7 +27,7 @@
             return 1;                                                                                                  \
         }                                                                                                              \
     } while (0)
-#define SOUND() EXPECT(held(0) <= GIB && held(0) <= charged())
+#define SOUND() EXPECT(held(0) <= GIB && held(0) <= charged() && host->pool_misses == 0)
 
 static struct hcs_sim_host *host;
 static struct hcs_segment *segment;
@@ -190,6 +190,100 @@ static int pools_of_two(void) {
     return 0;
 }
 
+/* A handle is dead once it was destroyed, whoever asks about pools meanwhile; and a pool of another device is left alone. */
+static int stop_asking;
+static void *ask_on(void *context) {
+    uint64_t p;
+    int wrong = F(cuCtxSetCurrent, void *)(context) != 0;
+    while (!__atomic_load_n(&stop_asking, __ATOMIC_ACQUIRE)) {
+        wrong |= synchronise() != 0;
+        if (alloc(&p, 1023) == 0)
+            release(p);
+    }
+    return (void *)(uintptr_t)wrong;
+}
+
+static int pools_that_end(void) {
+    uint64_t p = 0;
+    pthread_t ids[2];
+    void *context = NULL, *wrong = NULL;
+    EXPECT(start_cuda() == 0 && F(cuCtxGetCurrent, void **)(&context) == 0);
+    for (int i = 0; i < 2; i++)
+        EXPECT(pthread_create(&ids[i], NULL, ask_on, context) == 0);
+    for (int i = 0; i < 3000; i++) {
+        void *pool = own_pool();
+        EXPECT(pool && F(cuMemPoolSetAttribute, void *, int, void *)(pool, 4, &(uint64_t){UINT64_MAX}) == 0);
+        if (alloc_from(&p, 2, pool) == 0)
+            EXPECT(free_async(p) == 0);
+        EXPECT(F(cuMemPoolDestroy, void *)(pool) == 0);
+    }
+    EXPECT(F(cuMemPoolDestroy, void *)(default_pool()) == 1); /* refused: it lives on */
+    __atomic_store_n(&stop_asking, 1, __ATOMIC_RELEASE);
+    for (int i = 0; i < 2; i++)
+        EXPECT(pthread_join(ids[i], &wrong) == 0 && !wrong);
+    SOUND();
+    EXPECT(alloc_async(&p, 100) == 0 && free_async(p) == 0 && synchronise() == 0 && charged() == 0 && held(0) == 0);
+    return 0;
+}
+
+/* While a stream is captured, the driver allows no question about a pool, and such a call ends the capture. */
+static void *other_thread(void *context) {
+    uint64_t p = 0, q = 0;
+    int wrong = F(cuCtxSetCurrent, void *)(context) != 0 || alloc_async(&p, 500) != 0 || free_async(p) != 0;
+    wrong |= synchronise() != 0 || alloc_async(&p, 300) != 0 || alloc_async(&q, 900) != 2 || free_async(p) != 0;
+    return (void *)(uintptr_t)wrong;
+}
+
+static int captures(void) {
+    uint64_t p = 0, one = 1;
+    void *context = NULL, *stream = NULL, *graph = NULL, *pool = NULL, *wrong = NULL;
+    pthread_t other;
+    EXPECT(start_cuda() == 0 && F(cuCtxGetCurrent, void **)(&context) == 0 && F(cuStreamCreate, void **, unsigned)(&stream, 1) == 0);
+    pool = default_pool();
+    EXPECT(keep(pool, UINT64_MAX) == 0 && alloc_async(&p, 200) == 0 && free_async(p) == 0);
+    EXPECT(F(cuStreamBeginCapture_v2, void *, int)(stream, 0) == 0);
+    EXPECT(F(cuMemPoolGetAttribute, void *, int, void *)(pool, 5, &one) == 900);
+    EXPECT(F(cuStreamEndCapture, void *, void **)(stream, &graph) == 901); /* the driver alone does that */
+    for (int mode = 0; mode < 2; mode++) {
+        EXPECT(F(cuStreamBeginCapture_v2, void *, int)(stream, mode) == 0);
+        EXPECT(synchronise() == 0 && alloc_async(&p, 300) == 0 && free_async(p) == 0 && alloc(&p, 900) == 0 && release(p) == 0);
+        EXPECT(pthread_create(&other, NULL, other_thread, context) == 0 && pthread_join(other, &wrong) == 0 && !wrong);
+        EXPECT(F(cuStreamEndCapture, void *, void **)(stream, &graph) == 0 && F(cuGraphDestroy, void *)(graph) == 0);
+        int now = 1;
+        EXPECT(F(cuThreadExchangeStreamCaptureMode, int *)(&now) == 0 && now == 0); /* a thread's mode is its own */
+        EXPECT(F(cuThreadExchangeStreamCaptureMode, int *)(&now) == 0);
+        SOUND();
+    }
+    return 0;
+}
+
+/* A pool of managed memory prefers no place, or the host: it is charged as other managed memory is. */
+static int managed_pools(void) {
+    struct pool_properties properties = {.type = 2};
+    uint64_t p = 0, q = 0;
+    void *pool = NULL;
+    EXPECT(start_cuda() == 0 && F(cuMemPoolCreate, void **, const void *)(&pool, &properties) == 0);
+    EXPECT(alloc_from(&p, 600, pool) == 0 && charged() == 600 * MIB && alloc_from(&q, 600, pool) == 2);
+    SOUND();
+    EXPECT(free_async(p) == 0 && synchronise() == 0 && charged() == 0);
+    return 0;
+}
+
+/* A denied request is the thread's last error, as a refused one is. */
+static int last_errors(void) {
+    void *p = NULL, *q = NULL;
+    EXPECT(dlopen("libcudart.so.12", RTLD_NOW | RTLD_GLOBAL) && dlopen("libamdhip64.so.6", RTLD_NOW | RTLD_GLOBAL));
+    EXPECT(F(cudaMalloc, void **, size_t)(&p, 600 * MIB) == 0 && F(cudaPeekAtLastError, void)() == 0);
+    EXPECT(F(cudaMalloc, void **, size_t)(NULL, MIB) == 1 && F(cudaMalloc, void **, size_t)(&q, 600 * MIB) == 2);
+    EXPECT(F(cudaPeekAtLastError, void)() == 2 && F(cudaGetLastError, void)() == 2 && F(cudaGetLastError, void)() == 0);
+    EXPECT(F(cudaMallocAsync, void **, size_t, void *)(&q, 600 * MIB, NULL) == 2 && F(cudaMalloc, void **, size_t)(NULL, MIB) == 1);
+    EXPECT(F(cudaGetLastError, void)() == 1 && F(cudaGetLastError, void)() == 0 && F(cudaFree, void *)(p) == 0);
+    EXPECT(F(hipMalloc, void **, size_t)(&p, 600 * MIB) == 0 && F(hipMalloc, void **, size_t)(&q, 600 * MIB) == 2);
+    EXPECT(F(cudaGetLastError, void)() == 0 && F(hipPeekAtLastError, void)() == 2 && F(hipGetLastError, void)() == 2);
+    EXPECT(F(hipGetLastError, void)() == 0 && F(hipFree, void *)(p) == 0);
+    return 0;
+}
+
 /* Any order of everything: the driver is never over the quota, and the ledger never below the driver. */
 static int any_order(void) {
     enum { LIVE = 64 };
@@ -326,7 +420,9 @@ static int resets_of_hip(void) {
     EXPECT(F(hipMalloc, void **, size_t)(&p, 600 * MIB) == 0 && charged() == GIB - 24 * MIB); /* the pool was trimmed */
     EXPECT(held(1) == charged() && F(hipGetLastError, void)() == 0);
     EXPECT(F(hipDeviceReset, void)() == 0 && F(hipGetLastError, void)() == 0);
-    EXPECT(held(1) <= 100 * MIB && charged() == held(1) && in_slots() == charged());
+    EXPECT(held(1) == 0 && charged() == 0 && in_slots() == 0 && host->pool_misses == 0);
+    EXPECT(F(hipMallocAsync, void **, size_t, void *)(&p, 100 * MIB, NULL) == 0 && F(hipFreeAsync, void *, void *)(p, NULL) == 0);
+    EXPECT(F(hipDeviceSynchronize, void)() == 0 && charged() == 0 && host->pool_misses == 0);
     return 0;
 }
 
@@ -354,7 +450,8 @@ static const struct scenario {
     int (*run)(void);
 } scenarios[] = {
     {"pools", pools}, {"pools_of_two", pools_of_two}, {"any_order", any_order}, {"threads", threads}, {"resets", resets},
-    {"resets_of_hip", resets_of_hip}, {"cnrt4", cnrt4},
+    {"resets_of_hip", resets_of_hip}, {"cnrt4", cnrt4}, {"pools_that_end", pools_that_end}, {"captures", captures},
+    {"managed_pools", managed_pools}, {"last_errors", last_errors},
 };
 
 int main(int argc, char **argv) {

@@ -690,6 +690,13 @@ static int resets_give_back(void) {
     EXPECT(over_simulated_drivers("resets", "") == 0);
     return over_simulated_drivers("resets_of_hip", "");
 }
+static int pools_end_unasked(void) {
+    EXPECT(run("pools_test", "LD_PRELOAD=", NULL) == 0);
+    return over_simulated_drivers("pools_that_end", "");
+}
+static int captures_go_on(void) { return over_simulated_drivers("captures", ""); }
+static int managed_pools_are_charged(void) { return over_simulated_drivers("managed_pools", ""); }
+static int denials_are_last_errors(void) { return over_simulated_drivers("last_errors", ""); }
 static int devices_by_handle(void) { return over_simulated_drivers("cnrt4", "cnrt4"); }
 
 static int tools_agree(void) { return in_own_segment("cover tools"); }
@@ -892,6 +899,10 @@ static const struct test {
     {"what a pool keeps stays charged, and is let go before a request is denied", pools_keep_what_they_are_charged},
     {"with pools in any order the driver is never over the quota", pools_in_any_order},
     {"a context that goes gives its memory back, and no other's", resets_give_back},
+    {"a pool that is destroyed is asked nothing", pools_end_unasked},
+    {"our questions end no stream capture", captures_go_on},
+    {"pools of managed memory are charged", managed_pools_are_charged},
+    {"a denial is the thread's last error", denials_are_last_errors},
     {"CNRT 4 finds its device by handle", devices_by_handle},
     {"a graph's memory is booked at launch", graphs_are_booked_at_launch},
     {"a pointer, an array and a handle of one number are three things", numbers_are_of_a_class},

@@ -180,10 +180,13 @@ API hipStreamDestroy(void *stream) {
     return hipSuccess;
 }
 
+/* Pools go as well, and their handles with them. */
 API hipDeviceReset(void) {
     hipError_t result = hip_ready();
-    if (result == hipSuccess)
+    if (result == hipSuccess) {
         hcs_sim_release_all(hcs_sim_runtime_current(), HCS_SIM_POINTERS | HCS_SIM_ARRAY | HCS_SIM_MIPMAP);
+        hcs_sim_pools_end(hcs_sim_runtime_current());
+    }
     return hip_note(result);
 }
 

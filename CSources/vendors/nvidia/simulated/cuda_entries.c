@@ -103,6 +103,7 @@
     P(cuStreamBeginCapture, 10010, cuStreamBeginCapture_v2, 10010, cuStreamBeginCapture_v2_ptsz)                       \
     P(cuStreamEndCapture, 10000, cuStreamEndCapture, 10000, cuStreamEndCapture_ptsz)                                   \
     P(cuStreamIsCapturing, 10000, cuStreamIsCapturing, 10000, cuStreamIsCapturing_ptsz)                                \
+    X(cuThreadExchangeStreamCaptureMode, 10010, cuThreadExchangeStreamCaptureMode)                                     \
     X(cuGraphCreate, 10000, cuGraphCreate)                                                                             \
     X(cuGraphDestroy, 10000, cuGraphDestroy)                                                                           \
     X(cuGraphAddMemAllocNode, 11040, cuGraphAddMemAllocNode)                                                           \

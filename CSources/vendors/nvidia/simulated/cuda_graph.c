@@ -5,6 +5,7 @@
  */
 #include "cuda_private.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #define NODES 256
@@ -25,7 +26,51 @@ struct graph_exec {
 };
 struct stream {
     struct graph *capture;
+    struct stream *next; /* in the list of those that are captured */
+    const void *thread;
+    int mode;
+    bool broken;
 };
+
+/* Captures, and what each thread may do meanwhile: 0 nothing unsafe while anybody captures globally or it captures itself,
+ * 1 nothing unsafe while it captures itself, 2 anything. */
+static pthread_mutex_t captures_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct stream *captures;
+static _Thread_local int thread_mode;
+
+API cuThreadExchangeStreamCaptureMode(int *mode) {
+    if (mode == NULL || *mode < 0 || *mode > 2)
+        return CUDA_ERROR_INVALID_VALUE;
+    int before = thread_mode;
+    thread_mode = *mode;
+    *mode = before;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuda_unsafe(void) {
+    CUresult result = CUDA_SUCCESS;
+    pthread_mutex_lock(&captures_lock);
+    for (struct stream *s = captures; s != NULL && thread_mode != 2; s = s->next) {
+        if (s->mode == 2 || (s->thread != &thread_mode && (s->mode != 0 || thread_mode != 0)))
+            continue;
+        s->broken = true;
+        result = CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+    }
+    pthread_mutex_unlock(&captures_lock);
+    return result;
+}
+
+static void end_capture(CUstream stream) {
+    pthread_mutex_lock(&captures_lock);
+    for (struct stream **link = &captures; *link != NULL; link = &(*link)->next) {
+        if (*link == stream) {
+            *link = stream->next;
+            break;
+        }
+    }
+    pthread_mutex_unlock(&captures_lock);
+    stream->capture = NULL;
+}
 
 static bool is_own_stream(CUstream stream) {
     return (uintptr_t)stream > 2; /* 0 the default one, 1 the legacy one, 2 the thread's own */
@@ -51,6 +96,7 @@ API cuStreamDestroy_v2(CUstream stream) {
     if (!is_own_stream(stream))
         return CUDA_ERROR_INVALID_HANDLE;
     free(stream->capture);
+    end_capture(stream);
     free(stream);
     return CUDA_SUCCESS;
 }
@@ -71,7 +117,16 @@ API cuStreamBeginCapture_v2(CUstream stream, int mode) {
     if (!is_own_stream(stream) || stream->capture != NULL || mode < 0 || mode > 2)
         return CUDA_ERROR_INVALID_VALUE;
     stream->capture = calloc(1, sizeof *stream->capture);
-    return stream->capture != NULL ? CUDA_SUCCESS : CUDA_ERROR_OUT_OF_MEMORY;
+    if (stream->capture == NULL)
+        return CUDA_ERROR_OUT_OF_MEMORY;
+    stream->thread = &thread_mode;
+    stream->mode = mode;
+    stream->broken = false;
+    pthread_mutex_lock(&captures_lock);
+    stream->next = captures;
+    captures = stream;
+    pthread_mutex_unlock(&captures_lock);
+    return CUDA_SUCCESS;
 }
 API cuStreamBeginCapture_v2_ptsz(CUstream stream, int mode) {
     return cuStreamBeginCapture_v2(stream, mode);
@@ -80,9 +135,11 @@ API cuStreamBeginCapture_v2_ptsz(CUstream stream, int mode) {
 API cuStreamEndCapture(CUstream stream, struct graph **graph) {
     if (!is_own_stream(stream) || stream->capture == NULL || graph == NULL)
         return CUDA_ERROR_INVALID_VALUE;
-    *graph = stream->capture;
-    stream->capture = NULL;
-    return CUDA_SUCCESS;
+    *graph = stream->broken ? NULL : stream->capture;
+    if (stream->broken)
+        free(stream->capture);
+    end_capture(stream);
+    return stream->broken ? CUDA_ERROR_STREAM_CAPTURE_INVALIDATED : CUDA_SUCCESS;
 }
 API cuStreamEndCapture_ptsz(CUstream stream, struct graph **graph) {
     return cuStreamEndCapture(stream, graph);

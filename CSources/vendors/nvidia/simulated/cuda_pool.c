@@ -63,7 +63,11 @@ API cuMemPoolCreate(CUmemoryPool *pool, const struct pool_properties *properties
     CUresult result = cuda_ready();
     if (result != CUDA_SUCCESS)
         return result;
-    if (pool == NULL || properties == NULL || properties->location.type != 1)
+    if (pool == NULL || properties == NULL)
+        return CUDA_ERROR_INVALID_VALUE;
+    if (properties->type == 2 && properties->location.type == 0) /* managed (13.0), preferred nowhere */
+        return cuda_translate(hcs_sim_pool_create(HCS_SIM_CURRENT, pool));
+    if (properties->location.type != 1)
         return CUDA_ERROR_INVALID_VALUE;
     return cuda_translate(hcs_sim_pool_create(properties->location.id, pool));
 }
@@ -75,6 +79,8 @@ API cuMemPoolDestroy(CUmemoryPool pool) {
 
 API cuMemPoolTrimTo(CUmemoryPool pool, size_t keep) {
     CUresult result = cuda_ready();
+    if (result == CUDA_SUCCESS)
+        result = cuda_unsafe();
     return result == CUDA_SUCCESS ? cuda_translate(hcs_sim_pool_trim(pool, keep)) : result;
 }
 
@@ -85,6 +91,8 @@ static const enum hcs_sim_pool_figure figures[] = {HCS_SIM_POOL_THRESHOLD, HCS_S
 
 API cuMemPoolGetAttribute(CUmemoryPool pool, int attribute, void *value) {
     CUresult result = cuda_ready();
+    if (result == CUDA_SUCCESS)
+        result = cuda_unsafe();
     if (result != CUDA_SUCCESS)
         return result;
     if (value == NULL || attribute < 1 || attribute > 8)
@@ -97,6 +105,8 @@ API cuMemPoolGetAttribute(CUmemoryPool pool, int attribute, void *value) {
 
 API cuMemPoolSetAttribute(CUmemoryPool pool, int attribute, void *value) {
     CUresult result = cuda_ready();
+    if (result == CUDA_SUCCESS)
+        result = cuda_unsafe();
     if (result != CUDA_SUCCESS)
         return result;
     if (value == NULL || attribute < 1 || attribute > 8)

@@ -31,6 +31,7 @@ enum {
     CUDA_ERROR_NOT_FOUND = 500,
     CUDA_ERROR_NOT_SUPPORTED = 801,
     CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED = 900,
+    CUDA_ERROR_STREAM_CAPTURE_INVALIDATED = 901,
 };
 
 /* CUmemLocation; type 1 is a device, 2 and above are host memory. */
@@ -94,6 +95,7 @@ CUresult cuda_device_at(CUdevice ordinal, const void *out, struct hcs_sim_view *
 
 /* cuda_graph.c: the graph that a stream is being captured into, or NULL */
 struct graph *cuda_capture_of(CUstream stream);
+CUresult cuda_unsafe(void); /* first in what may not be called while a stream is captured, and ends the capture */
 CUresult cuda_graph_allocate(struct graph *graph, int ordinal, size_t bytes, CUdeviceptr *ret);
 CUresult cuda_graph_free(struct graph *graph, CUdeviceptr pointer);
 
