@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor test-interceptor-homes test-gpu stress-interceptor model-check test-devices \
+.PHONY: help deps build test test-interceptor test-interceptor-homes test-gpu stress-interceptor model-check test-devices test-health \
         check tidy lint fmt demo bench bench-interceptor bench-agent clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
@@ -73,6 +73,10 @@ test-devices: deps ## the device backends: their tests, and real clients on the 
 	@swift build --build-tests
 	@swift test --skip-build --disable-xctest --filter HCSDeviceTests
 	@Tests/DeviceClients/run.sh '$(CURDIR)/.build/device-clients'
+
+test-health: deps ## the health score: catalogue, policy, state, every named scenario with its score curve
+	@HCS_LIGHT=1 swift build --build-tests --scratch-path .build-light
+	@HCS_LIGHT=1 swift test --skip-build --disable-xctest --scratch-path .build-light --filter HCSHealthTests
 
 check: lint tidy ## format, exported symbols of the preload library, import table
 

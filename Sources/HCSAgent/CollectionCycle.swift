@@ -48,7 +48,7 @@ package struct CollectionCycle: Service {
             }
         }
         await probes.stop()
-        await health.save()
+        await health.save(all: true)
         await devices.stop()
     }
 
@@ -137,13 +137,9 @@ package struct CollectionCycle: Service {
         }
     }
 
-    /// What the vendors' libraries tell is in the kernel log too: it counts where that log cannot be read.
+    /// What the vendors' libraries tell is mostly in the kernel log too; the analyzer counts a fault once.
     private func countEvents(of sweep: DeviceSweep, devices: [Device], at now: Int64) async {
-        let read = Set(probes.statuses().filter { $0.state != .unavailable }.map(\.name))
-        let unread = devices.filter {
-            !read.contains($0.simulated ? SimulatedKernelLogProbe.probeName : KernelLogProbe.probeName)
-        }
-        for fault in LibraryEvents.faults(in: sweep.samples, of: unread, at: now) { _ = await count(fault) }
+        for fault in LibraryEvents.faults(in: sweep.samples, of: devices, at: now) { _ = await count(fault) }
     }
 
     /// Whether a device's evidence changed.

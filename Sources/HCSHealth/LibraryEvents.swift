@@ -1,7 +1,7 @@
 package import HCSModel
 
-/// Faults out of the events that vendors' libraries tell. The kernel log tells the same ones, earlier and with their words:
-/// a caller that can read it leaves these out.
+/// Faults out of the events that vendors' libraries tell. The kernel log tells most of them too, earlier and with their
+/// words; neither tells all (NVIDIA/DCGM#235).
 package enum LibraryEvents {
     /// Faults of one code in one sample beyond these say nothing more.
     private static let repeats: UInt32 = 16
@@ -19,8 +19,8 @@ package enum LibraryEvents {
                 seen[place] = count
                 let fault = Fault(
                     family: "xid", code: event.code, vendor: device.vendor, pci: pci,
-                    message: "told by the vendor's library", sequence: nil, atMilliseconds: now,
-                    simulated: device.simulated)
+                    message: "", sequence: nil, atMilliseconds: now,
+                    simulated: device.simulated, source: "vendor-library")
                 faults += Array(repeating: fault, count: Int(count - told))
             }
         }
