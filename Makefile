@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor test-interceptor-homes test-gpu stress-interceptor model-check test-devices test-health \
+.PHONY: help deps build test test-interceptor test-interceptor-homes test-bpf test-gpu stress-interceptor model-check test-devices test-health eval-titan \
         check tidy lint fmt demo bench bench-interceptor bench-agent clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
@@ -13,6 +13,9 @@ SWIFT_MINOR := 3
 # One build mode for demo and tests, so that nothing is compiled twice.
 BIN := .build/debug
 SWIFT_SOURCES := Sources Tests Plugins Package.swift
+# All at once, hundreds of tests share as many threads as there are cores: one that waits for an answer would get its
+# turn after its deadline.
+SWIFT_TEST := swift test --skip-build --disable-xctest --experimental-maximum-parallelization-width 8
 
 help: ## print this list
 	@echo 'hcs: make targets'
@@ -50,12 +53,16 @@ build: deps ## build every program (debug)
 
 test: deps ## build and run all tests
 	@swift build --build-tests
-	@swift test --skip-build --disable-xctest
+	@$(SWIFT_TEST)
 
 test-interceptor: deps ## the preload library alone: native tests, simulated drivers, small storms
 	@$(MAKE) -C Tests/InterceptorTests/native OUT=$(CURDIR)/.build/native-tests test
 	@$(MAKE) -C CSources/simulation/tests OUT=$(CURDIR)/.build/simulation-tests test
 	@$(MAKE) -C Tests/InterceptorTests/stress OUT=$(CURDIR)/.build/stress small
+
+test-bpf: deps ## every eBPF program on this kernel, with real causes (root; says what it skips and why)
+	@HCS_LIGHT=1 swift build --build-tests --scratch-path .build-light
+	@HCS_LIGHT=1 swift test --skip-build --disable-xctest --scratch-path .build-light --filter KernelTests
 
 test-interceptor-homes: deps ## the preload library in an old Debian, under sanitizers, with real clients (fetches 600 MB)
 	@Tests/InterceptorTests/homes/run.sh '$(CURDIR)/.build/homes'
@@ -71,12 +78,17 @@ model-check: ## the segment's protocol, exhaustively, in spin
 
 test-devices: deps ## the device backends: their tests, and real clients on the simulated libraries
 	@swift build --build-tests
-	@swift test --skip-build --disable-xctest --filter HCSDeviceTests
+	@$(SWIFT_TEST) --filter HCSDeviceTests
 	@Tests/DeviceClients/run.sh '$(CURDIR)/.build/device-clients'
 
 test-health: deps ## the health score: catalogue, policy, state, every named scenario with its score curve
 	@HCS_LIGHT=1 swift build --build-tests --scratch-path .build-light
-	@HCS_LIGHT=1 swift test --skip-build --disable-xctest --scratch-path .build-light --filter HCSHealthTests
+	@HCS_LIGHT=1 $(SWIFT_TEST) --scratch-path .build-light --filter HCSHealthTests
+
+eval-titan: deps ## which half-life ranks Titan's GPUs best (DATA=data directory of github.com/olcf/TitanGPULife)
+	@[[ -n '$(DATA)' ]] || { echo 'eval-titan: DATA=DIR is needed: clone https://github.com/olcf/TitanGPULife' >&2; exit 64; }
+	@HCS_LIGHT=1 swift build -c release --product hcs-eval-titan --scratch-path .build-light
+	@.build-light/release/hcs-eval-titan '$(DATA)'
 
 check: lint tidy ## format, exported symbols of the preload library, import table
 
@@ -93,7 +105,7 @@ lint: deps
 tidy: deps
 	@echo 'check: import table, tracked files'
 	@swift build --build-tests
-	@swift test --skip-build --disable-xctest --filter TidyTests
+	@$(SWIFT_TEST) --filter TidyTests
 
 fmt: ## format the Swift and C sources in place
 	@swift format --in-place --parallel --recursive $(SWIFT_SOURCES)

@@ -83,6 +83,7 @@ var targets: [Target] = [
         resources: [.embedInCode("Data/catalog.csv")]),
     module("HCSProbe", ["HCSModel", "HCSSystem", "CHCSProbe", logging], plugins: ["BuildBPF"]),
     program("hcs-vendor-worker", ["HCSDevice"]),
+    program("hcs-eval-titan", ["HCSHealth", "HCSSystem"]),
 
     module("HCSTestSupport"),
     tests("HCSModelTests", ["HCSModel"]),
@@ -97,7 +98,7 @@ var targets: [Target] = [
             "NativeArtifacts", "hcs-vendor-worker",
         ]
     ),
-    tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem"]),
+    tests("HCSProbeTests", ["HCSProbe", "HCSModel", "HCSSystem", "CHCSProbe"]),
     tests("InterceptorTests", ["NativeArtifacts"], exclude: ["gpu", "homes", "model", "native", "stress"]),
     tests("TidyTests", []),
 ]
@@ -143,7 +144,7 @@ if !light {
         tests("HCSStoreTests", ["HCSStore", "HCSModel"]),
         tests(
             "HCSAgentTests",
-            ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSSystem", "NativeArtifacts"]),
+            ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem", "NativeArtifacts"]),
         tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSStore", logging]),
         tests(
             "IntegrationTests",

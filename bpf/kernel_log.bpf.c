@@ -11,20 +11,9 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
+#define HCS_RING_BYTES (128 * 1024) /* about 240 events */
 #include "hcs_events.h"
-
-struct {
-    __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 128 * 1024); /* about 240 events */
-} events SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, __u64);
-} drops SEC(".maps");
-
+#include "hcs_program.h"
 
 #define WORD_XID 0x786964ULL      /* "xid" */
 #define WORD_ASCEND 0x5b617363ULL /* "[asc" */
@@ -49,14 +38,11 @@ SEC("tp_btf/console")
 int BPF_PROG(on_console, const char *text, size_t length)
 {
     struct hcs_log_event *event;
-    __u32 key = 0, n;
-    __u64 *dropped;
+    __u32 n;
 
     event = bpf_ringbuf_reserve(&events, sizeof(*event), 0);
     if (!event) {
-        dropped = bpf_map_lookup_elem(&drops, &key);
-        if (dropped)
-            __sync_fetch_and_add(dropped, 1);
+        count_drop();
         return 0;
     }
     n = length < HCS_LOG_TEXT_BYTES ? length : HCS_LOG_TEXT_BYTES - 1;
@@ -71,5 +57,3 @@ int BPF_PROG(on_console, const char *text, size_t length)
     bpf_ringbuf_submit(event, 0);
     return 0;
 }
-
-char LICENSE[] SEC("license") = "Dual BSD/GPL";

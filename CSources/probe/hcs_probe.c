@@ -3,6 +3,7 @@
 #include "hcs_probe.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <pthread.h>
@@ -12,17 +13,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../bpf/include/hcs_events.h"
-
 struct hcs_probe {
     struct bpf_object *object;
     struct ring_buffer *ring;
     hcs_probe_callback callback;
     void *context;
     int drops_fd;
+    int consumed; /* by this hcs_probe_consume */
     int link_count;
     struct bpf_link *links[8];
 };
+
+#define CONSUME_LIMIT 4096
 
 /* libbpf has one print callback for the process and calls it on the thread that works: so the target is thread-local. */
 static __thread char *log_text;
@@ -58,14 +60,14 @@ static void capture_into(char *log, size_t size) {
 }
 
 static int on_event(void *context, void *data, size_t size) {
-    const struct hcs_probe *probe = context;
+    struct hcs_probe *probe = context;
     probe->callback(probe->context, data, size);
-    return 0;
+    /* Under a storm the buffer is never empty: libbpf stops at a negative result, this event taken. */
+    return ++probe->consumed < CONSUME_LIMIT ? 0 : -EAGAIN;
 }
 
 /* Fills *probe; the caller closes it on failure. */
-static int load_and_attach(struct hcs_probe *probe, const void *object, size_t size) {
-    struct bpf_program *program;
+static int load(struct hcs_probe *probe, const void *object, size_t size) {
     int events, r;
 
     /* libbpf 1.x: NULL and errno on failure */
@@ -82,21 +84,10 @@ static int load_and_attach(struct hcs_probe *probe, const void *object, size_t s
     if (probe->drops_fd < 0)
         return probe->drops_fd;
     probe->ring = ring_buffer__new(events, on_event, probe, NULL);
-    if (probe->ring == NULL)
-        return -errno;
-    bpf_object__for_each_program(program, probe->object) {
-        struct bpf_link *link;
-        if (probe->link_count == (int)(sizeof(probe->links) / sizeof(probe->links[0])))
-            return -E2BIG;
-        link = bpf_program__attach(program);
-        if (link == NULL)
-            return -errno;
-        probe->links[probe->link_count++] = link;
-    }
-    return probe->link_count > 0 ? 0 : -ENOENT;
+    return probe->ring == NULL ? -errno : 0;
 }
 
-int hcs_probe_open(const void *object, size_t size, hcs_probe_callback callback, void *context, char *log,
+int hcs_probe_load(const void *object, size_t size, hcs_probe_callback callback, void *context, char *log,
                    size_t log_size, struct hcs_probe **ret_probe) {
     struct hcs_probe *probe;
     int r;
@@ -110,7 +101,7 @@ int hcs_probe_open(const void *object, size_t size, hcs_probe_callback callback,
     probe->context = context;
     probe->drops_fd = -1;
     capture_into(log, log_size);
-    r = load_and_attach(probe, object, size);
+    r = load(probe, object, size);
     capture_into(NULL, 0);
     if (r < 0) {
         hcs_probe_close(probe);
@@ -120,11 +111,45 @@ int hcs_probe_open(const void *object, size_t size, hcs_probe_callback callback,
     return 0;
 }
 
+static int attach(struct hcs_probe *probe) {
+    struct bpf_program *program;
+
+    bpf_object__for_each_program(program, probe->object) {
+        struct bpf_link *link;
+        if (probe->link_count == (int)(sizeof(probe->links) / sizeof(probe->links[0])))
+            return -E2BIG;
+        link = bpf_program__attach(program);
+        if (link == NULL)
+            return -errno;
+        probe->links[probe->link_count++] = link;
+    }
+    return probe->link_count > 0 ? 0 : -ENOENT;
+}
+
+int hcs_probe_attach(struct hcs_probe *probe, char *log, size_t log_size) {
+    int r;
+    capture_into(log, log_size);
+    r = attach(probe);
+    capture_into(NULL, 0);
+    return r;
+}
+
+int hcs_probe_test_run(struct hcs_probe *probe, const uint64_t *arguments, size_t count) {
+    LIBBPF_OPTS(bpf_test_run_opts, options, .ctx_in = arguments, .ctx_size_in = (uint32_t)(count * sizeof(*arguments)));
+    struct bpf_program *program = bpf_object__next_program(probe->object, NULL);
+    if (program == NULL)
+        return -ENOENT;
+    return bpf_prog_test_run_opts(bpf_program__fd(program), &options);
+}
+
 int hcs_probe_fd(const struct hcs_probe *probe) { return ring_buffer__epoll_fd(probe->ring); }
 
-int hcs_probe_consume(struct hcs_probe *probe) { return ring_buffer__consume(probe->ring); }
-
-int hcs_probe_poll(struct hcs_probe *probe, int timeout_ms) { return ring_buffer__poll(probe->ring, timeout_ms); }
+int hcs_probe_consume(struct hcs_probe *probe) {
+    int r;
+    probe->consumed = 0;
+    r = ring_buffer__consume(probe->ring);
+    return r == -EAGAIN ? probe->consumed : r;
+}
 
 int hcs_probe_drops(const struct hcs_probe *probe, uint64_t *ret_drops) {
     uint32_t key = 0;
@@ -155,6 +180,23 @@ int hcs_probe_check_permission(void) {
         return fd;
     close(fd);
     return 0;
+}
+
+int hcs_probe_has_tracepoint(const char *name) {
+    struct btf *btf;
+    char type[128];
+    int r;
+
+    /* include/trace/bpf_probe.h declares this type for every tracepoint */
+    if (snprintf(type, sizeof(type), "btf_trace_%s", name) >= (int)sizeof(type))
+        return -ENAMETOOLONG;
+    capture_into(NULL, 0);
+    btf = btf__load_vmlinux_btf();
+    if (btf == NULL)
+        return -errno;
+    r = btf__find_by_name_kind(btf, type, BTF_KIND_TYPEDEF);
+    btf__free(btf);
+    return r == -ENOENT ? 0 : r < 0 ? r : 1;
 }
 
 int hcs_probe_log_event(const void *data, size_t size, uint64_t *ret_ktime_ns, const char **ret_text,

@@ -70,7 +70,7 @@ package struct DeviceReport: Hashable, Sendable, Codable {
 
 /// A workload as its agent sees it.
 package struct WorkloadObservation: Hashable, Sendable, Codable {
-    package enum Phase: String, Codable, Hashable, Sendable { case starting, running, stopping, ended }
+    package enum Phase: String, Codable, Hashable, Sendable, CaseIterable { case starting, running, stopping, ended }
 
     package var id: WorkloadID
     package var attempt: Int

@@ -45,7 +45,10 @@ package enum Agent {
         if configuration.measureWhenIdle { services.append(parts.measuring) }
         if configuration.metricsPort != 0 {
             services.append(
-                MetricsServer(port: configuration.metricsPort, status: { await parts.state.status() }, logger: logger))
+                MetricsServer(
+                    port: configuration.metricsPort, compatibility: configuration.compatibility,
+                    recorder: parts.metrics,
+                    logger: logger, status: { await parts.state.status() }))
         }
         let http = try configuration.scheduler.map { url throws(AgentError) in
             HTTPAPIClient(endpoint: .url(url), token: try token(configuration.tokenFile))
@@ -140,12 +143,14 @@ package enum Agent {
 
     private struct Parts: Sendable {
         let state: NodeState
+        let metrics: MetricsRecorder
         let supervisor: WorkloadSupervisor
         let cycle: CollectionCycle
         let measuring: IdleMeasuring
 
         init(_ configuration: AgentConfiguration, _ logger: Logger) async throws(AgentError) {
             let policy = try Agent.healthPolicy(at: configuration.healthPolicyPath)
+            metrics = MetricsRecorder { policy.faultClass(of: $0) }
             let reader = HostWatch.reader(configuration)
             let host = await Agent.blocking { reader.read() }
             let bootID = BootID.read() ?? "unknown"
@@ -181,7 +186,7 @@ package enum Agent {
                 health: HealthMonitor(
                     policy: policy, bootID: bootID, path: configuration.healthStatePath,
                     sampleSeconds: configuration.sampleInterval / .seconds(1), logger: logger),
-                supervisor: supervisor, state: state, host: HostWatch(reader: reader, known: host),
+                supervisor: supervisor, state: state, host: HostWatch(reader: reader, known: host), metrics: metrics,
                 interval: configuration.sampleInterval,
                 trustUserKernelLog: configuration.trustUserKernelLog, logger: logger)
         }

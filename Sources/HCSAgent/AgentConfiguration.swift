@@ -21,6 +21,7 @@ package struct AgentConfiguration: Hashable, Sendable {
         package var trustUserKernelLog = false
         package var simulatedKernelLog: String?
         package var metricsPort: Int?
+        package var compatibility: String?
         package var escapePolicy: String?
         package var modelCache: String?
         package var measureWhenIdle = false
@@ -65,6 +66,8 @@ package struct AgentConfiguration: Hashable, Sendable {
     package var simulatedKernelLog: String?
     /// Of 127.0.0.1; 0 = no metrics.
     package var metricsPort: Int
+    /// Whose metric names are served besides our own.
+    package var compatibility: MetricsCompatibility
     package var simulation: Simulation?
     package var escapePolicy: EscapePolicy
     /// Directory of the models that workloads load: its file system is one of the host's facts.
@@ -155,6 +158,11 @@ package struct AgentConfiguration: Hashable, Sendable {
         trustUserKernelLog = flags.trustUserKernelLog
         simulatedKernelLog = flags.simulatedKernelLog
         metricsPort = flags.metricsPort ?? Self.defaultMetricsPort
+        let names = flags.compatibility ?? MetricsCompatibility.dcgm.rawValue
+        guard let compatibility = MetricsCompatibility(rawValue: names) else {
+            throw AgentError(.usage, "--compat '\(names.prefix(40))' must be dcgm or none")
+        }
+        self.compatibility = compatibility
         let policy = flags.escapePolicy ?? EscapePolicy.report.rawValue
         guard let known = EscapePolicy(rawValue: policy) else {
             throw AgentError(.usage, "--escape-policy '\(policy.prefix(40))' must be report, terminate or ignore")

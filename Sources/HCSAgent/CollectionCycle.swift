@@ -18,13 +18,15 @@ package struct CollectionCycle: Service {
     private let supervisor: WorkloadSupervisor
     private let state: NodeState
     private let host: HostWatch
+    private let metrics: MetricsRecorder
     private let interval: Duration
     private let trustUserKernelLog: Bool
     private let logger: Logger
 
     package init(
         devices: DeviceManager, probes: ProbeRunner, health: HealthMonitor, supervisor: WorkloadSupervisor,
-        state: NodeState, host: HostWatch, interval: Duration, trustUserKernelLog: Bool, logger: Logger
+        state: NodeState, host: HostWatch, metrics: MetricsRecorder, interval: Duration, trustUserKernelLog: Bool,
+        logger: Logger
     ) {
         self.devices = devices
         self.probes = probes
@@ -32,6 +34,7 @@ package struct CollectionCycle: Service {
         self.supervisor = supervisor
         self.state = state
         self.host = host
+        self.metrics = metrics
         self.interval = interval
         self.trustUserKernelLog = trustUserKernelLog
         self.logger = logger
@@ -60,19 +63,21 @@ package struct CollectionCycle: Service {
         while !Task.isCancelled {
             let start = ContinuousClock.now
             let sweep = await devices.sample()
+            let took = ContinuousClock.now - start
             if Task.isCancelled { return }
             if let topology = await host.topology(of: await devices.devices, unless: &placed) {
                 await state.set(topology: topology)
             }
-            await take(sweep)
+            await take(sweep, took: took)
             try? await Task.sleep(until: start + interval, clock: .continuous)
         }
     }
 
-    private func take(_ sweep: DeviceSweep) async {
+    private func take(_ sweep: DeviceSweep, took: Duration) async {
         let now = RealtimeClock.nowMilliseconds()
         let known = await devices.devices
         let vendors = sweep.workers
+        metrics.collected(devices: known, samples: sweep.samples, took: took, at: now)
         await health.update(devices: known, at: now)
         await health.record(samples: sweep.samples, vendors: vendors, at: now)
         await countEvents(of: sweep, devices: known, at: now)
@@ -126,11 +131,23 @@ package struct CollectionCycle: Service {
     // MARK: Faults
 
     private func watchFaults() async {
-        for await event in probes.events {
+        for await seen in probes.events {
+            let event: KernelLogEvent
+            switch seen {
+            case .kernelLog(let line): event = line
+            case .host(let what):
+                logger.log(
+                    level: what.severity < .warning ? .debug : .warning, "\(what.kind.rawValue): \(what.message)")
+                if let fault = HostFault(what), case .counted = await health.record(fault) {
+                    await publishHealth(at: RealtimeClock.nowMilliseconds())
+                    await health.save()
+                }
+                continue
+            }
             // What stands in the log from an earlier simulation concerns nobody now; real history does.
             if event.isHistory && event.simulated { continue }
             guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else { continue }
-            if await count(fault) {
+            if await count(fault, isHistory: event.isHistory) {
                 await publishHealth(at: RealtimeClock.nowMilliseconds())
                 await health.save()
             }
@@ -143,8 +160,10 @@ package struct CollectionCycle: Service {
     }
 
     /// Whether a device's evidence changed.
-    private func count(_ fault: Fault) async -> Bool {
-        switch await health.record(fault) {
+    private func count(_ fault: Fault, isHistory: Bool = false) async -> Bool {
+        let outcome = await health.record(fault)
+        metrics.faulted(fault, outcome, devices: await devices.devices, isHistory: isHistory)
+        switch outcome {
         case .counted(let ids):
             logger.warning(
                 "\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.record)")

@@ -95,17 +95,15 @@ extension HealthAnalyzer {
         let changed = touched.filter { id in
             guard var known = evidence[id] else { return false }
             if fault.kind == .pcieError, fault.severity == .corrected {
-                known.pcieErrors.add(
-                    Double(min(fault.count, 1 << 40)), at: fault.atMilliseconds,
-                    halfLifeSeconds: policy.pcieErrors.level.halfLifeSeconds, warn: policy.pcieErrors.level.warn)
+                let moved = known.countCorrected(fault, policy.pcieErrors.level)
                 evidence[id] = known
-                return true
+                return moved
             }
             let counted = known.count(telling, policy: policy, sets: [])
             evidence[id] = known
             return counted
         }
-        return changed.isEmpty ? (row.faultClass == .none ? .notDeviceFault : .duplicate) : .counted(changed)
+        return changed.isEmpty ? .duplicate : .counted(changed)
     }
 
     private mutating func recordNode(_ fault: HostFault) -> FaultOutcome {
@@ -126,6 +124,18 @@ extension Device {
 extension DeviceEvidence {
     fileprivate var hasLinks: Bool {
         !device.details.links.isEmpty || sample?.signals.all(.linkUp).isEmpty == false
+    }
+
+    /// Whether the penalty moved by a point: a storm of corrected errors is no storm of news.
+    fileprivate mutating func countCorrected(_ fault: HostFault, _ level: HealthPolicy.Level) -> Bool {
+        let now = fault.atMilliseconds
+        func penalty() -> Double {
+            level.measure(pcieErrors.worst.level(at: now, halfLifeSeconds: level.halfLifeSeconds), unit: "").penalty
+        }
+        let before = penalty()
+        pcieErrors.add(
+            Double(min(fault.count, 1 << 40)), at: now, halfLifeSeconds: level.halfLifeSeconds, warn: level.warn)
+        return penalty() - before >= 0.01
     }
 
     fileprivate mutating func setStuck(_ pid: Int32, _ fault: HostFault) {

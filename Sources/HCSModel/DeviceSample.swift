@@ -1,7 +1,7 @@
 /// What one pass over a device measured. A value the library did not give, or that was not plausible, is absent.
 package struct DeviceSample: Hashable, Sendable, Codable {
     /// What the vendor's own health call says.
-    package enum VendorHealth: String, Codable, Hashable, Sendable { case good, warning, critical, lost }
+    package enum VendorHealth: String, Codable, Hashable, Sendable, CaseIterable { case good, warning, critical, lost }
 
     /// Device memory in use by everybody, as the driver counts it (without what the driver keeps for itself, where it tells).
     package var memoryUsed: ByteCount?

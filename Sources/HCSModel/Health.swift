@@ -1,5 +1,5 @@
 /// Bands of the score (conventions, "Faults and simulation"). In `suspect`, `failed` and `unknown` a device gets no new work.
-package enum HealthBand: String, Codable, Hashable, Sendable {
+package enum HealthBand: String, Codable, Hashable, Sendable, CaseIterable {
     case healthy, degraded, suspect, failed
     /// Too few samples to say; not the same as zero.
     case unknown

@@ -180,7 +180,7 @@ extension HostFacts {
 
 /// What a probe can do on this host and why.
 package struct ProbeStatus: Hashable, Sendable, Codable {
-    package enum State: String, Codable, Hashable, Sendable { case attached, polling, unavailable }
+    package enum State: String, Codable, Hashable, Sendable, CaseIterable { case attached, polling, unavailable }
     package var name: String
     package var state: State
     /// Why it is not `attached`, or how it is.

@@ -1,16 +1,21 @@
 internal import CHCSProbe
+internal import Glibc
 internal import HCSSystem
 
-/// A BPF object of ours, loaded and attached. Used by one thread.
+/// A BPF object of ours, loaded. Used by one thread.
 final class BPFObject {
     /// Called with each event's bytes, within `consume`.
     typealias Handler = (UnsafeRawBufferPointer) -> Void
 
+    private let root: HostRoot
     private let handler: Handler
     private var probe: OpaquePointer?
+    private var toldDrops: UInt64 = 0
 
-    /// Loads the program that `hexadecimal` holds (`EmbeddedPrograms`).
-    init(hexadecimal: StaticString, root: HostRoot, handler: @escaping Handler) throws(ProbeError) {
+    /// Loads the program that `hexadecimal` holds (`EmbeddedPrograms`). `tracepoint`, such as `ras:aer_event`, is what it
+    /// is for: the error names it where the kernel has none.
+    init(hexadecimal: StaticString, tracepoint: String, root: HostRoot, handler: @escaping Handler) throws(ProbeError) {
+        self.root = root
         self.handler = handler
         let btf = root.path(Self.kernelBTF)
         guard Self.hasKernelBTF(root: root) else {
@@ -20,21 +25,37 @@ final class BPFObject {
             preconditionFailure("EmbeddedPrograms holds hexadecimal digits: bpf/embed.sh writes it")
         }
         var log = [CChar](repeating: 0, count: 8192)
-        var opened: OpaquePointer?
+        var loaded: OpaquePointer?
         let result = object.withUnsafeBytes { bytes in
-            hcs_probe_open(
+            hcs_probe_load(
                 bytes.baseAddress, bytes.count,
                 { context, data, size in
                     guard let context, let data else { return }
                     let object = Unmanaged<BPFObject>.fromOpaque(context).takeUnretainedValue()
                     object.handler(UnsafeRawBufferPointer(start: data, count: size))
-                }, Unmanaged.passUnretained(self).toOpaque(), &log, log.count, &opened)
+                }, Unmanaged.passUnretained(self).toOpaque(), &log, log.count, &loaded)
         }
-        guard result == 0, let opened else {
-            let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-            throw Self.error(errno: -result, log: text, capabilities: Capabilities.effective(root: root))
+        guard result == 0, let loaded else { throw error(result, log, tracepoint) }
+        probe = loaded
+    }
+
+    /// Attaches the program to the tracepoint; after a failure the object is of no use.
+    func attach(to tracepoint: String) throws(ProbeError) {
+        var log = [CChar](repeating: 0, count: 8192)
+        let result = hcs_probe_attach(probe, &log, log.count)
+        guard result == 0 else { throw error(result, log, tracepoint) }
+    }
+
+    /// Runs the program once with a tracepoint's arguments (BPF_PROG_TEST_RUN). 0 or a negative errno.
+    func testRun(_ arguments: [UInt64]) -> Int32 { hcs_probe_test_run(probe, arguments, arguments.count) }
+
+    private func error(_ result: Int32, _ log: [CChar], _ tracepoint: String) -> ProbeError {
+        // A missing tracepoint shows as one of several errors, by the kind of program.
+        if result != -EPERM, hcs_probe_has_tracepoint(String(tracepoint.drop { $0 != ":" }.dropFirst())) == 0 {
+            return ProbeError(.noTracepoint, "this kernel has no tracepoint \(tracepoint)")
         }
-        probe = opened
+        let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return Self.error(errno: -result, log: text, capabilities: Capabilities.effective(root: root))
     }
 
     deinit { hcs_probe_close(probe) }
@@ -54,6 +75,13 @@ final class BPFObject {
         return count
     }
 
+    /// Those since the last call.
+    func newDrops() -> UInt64 {
+        let count = drops
+        defer { toldDrops = count }
+        return count - min(toldDrops, count)
+    }
+
     static let kernelBTF = "/sys/kernel/btf/vmlinux"
 
     static func hasKernelBTF(root: HostRoot) -> Bool {
@@ -63,7 +91,7 @@ final class BPFObject {
     /// In words, with the capability that is missing.
     static func error(errno number: Int32, log: String, capabilities: Capabilities) -> ProbeError {
         // EPERM: bpf(2) itself; EACCES is the verifier.
-        guard number == 1 else {
+        guard number == EPERM else {
             let lines = log.split(separator: "\n").suffix(2).joined(separator: " / ")
             let detail = lines.isEmpty ? "" : ": \(lines.prefix(400))"
             return ProbeError(

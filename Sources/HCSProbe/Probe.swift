@@ -19,10 +19,10 @@ package struct ProbeContext: Sendable {
     package let stop: WakeUp
     package let ready: @Sendable () -> Void
     /// Hands an event over; false when the reader is too slow and the event was dropped: count it.
-    package let emit: @Sendable (KernelLogEvent) -> Bool
+    package let emit: @Sendable (ProbeEvent) -> Bool
 
     package init(
-        stop: WakeUp, ready: @escaping @Sendable () -> Void, emit: @escaping @Sendable (KernelLogEvent) -> Bool
+        stop: WakeUp, ready: @escaping @Sendable () -> Void, emit: @escaping @Sendable (ProbeEvent) -> Bool
     ) {
         self.stop = stop
         self.ready = ready
@@ -41,18 +41,22 @@ package struct ProbeOptions: Sendable {
     package var start: KernelLog.Start
     /// A file of lines that stands for a kernel log, for simulation; nil = none.
     package var simulatedLogPath: String?
+    /// Whether to watch what is not in a log: PCIe, memory, processes.
+    package var watchesHost: Bool
     /// Events that wait for the reader at most; later ones are dropped and counted, since the first of a storm tell most.
     package var bufferLimit: Int
 
     package init(
         root: HostRoot = .real, kernelLogPath: String? = KernelLog.devicePath, useBPF: Bool = true,
-        start: KernelLog.Start = .now, simulatedLogPath: String? = nil, bufferLimit: Int = 4096
+        start: KernelLog.Start = .now, simulatedLogPath: String? = nil, watchesHost: Bool = true,
+        bufferLimit: Int = 4096
     ) {
         self.root = root
         self.kernelLogPath = kernelLogPath
         self.useBPF = useBPF
         self.start = start
         self.simulatedLogPath = simulatedLogPath
+        self.watchesHost = watchesHost
         self.bufferLimit = bufferLimit
     }
 }

@@ -1,5 +1,6 @@
 internal import CHCSProbe
 internal import Glibc
+package import HCSModel
 internal import HCSSystem
 
 /// What this host lets the probes do, for `hcs doctor`. Changes nothing; blocks for some milliseconds.
@@ -15,6 +16,10 @@ package struct ProbeReport: Hashable, Sendable {
     package var kernelLog: Finding
     /// Effective capabilities by name.
     package var capabilities: [String]
+    /// What each capability that the probes use is for, and what its absence turns off.
+    package var capabilityUses: [CapabilityUse]
+    /// What each probe would be on this host.
+    package var probes: [ProbeStatus]
 
     /// For people, one fact a line.
     package var lines: [String] {
@@ -22,13 +27,16 @@ package struct ProbeReport: Hashable, Sendable {
             "\(finding.isAvailable ? "ok     " : "missing") \(what): \(finding.detail)"
         }
         let relevant = [
-            "CAP_BPF", "CAP_PERFMON", "CAP_SYSLOG", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_KILL", "CAP_CHOWN",
+            "CAP_BPF", "CAP_PERFMON", "CAP_SYSLOG", "CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_DAC_READ_SEARCH",
+            "CAP_KILL",
+            "CAP_CHOWN",
         ]
         let held = relevant.filter(capabilities.contains)
         return [
             line("kernel BTF", btf), line("eBPF", bpf), line("kernel log", kernelLog),
             "info    capabilities: \(held.isEmpty ? "none of \(relevant.joined(separator: " "))" : held.joined(separator: " "))",
-        ]
+        ] + capabilityUses.map { line($0.name, $0.finding) }
+            + probes.map { "info    probe \($0.name): \($0.state.rawValue), \($0.detail)" }
     }
 }
 
@@ -37,7 +45,20 @@ package enum ProbeDoctor {
         let capabilities = Capabilities.effective(root: options.root)
         return ProbeReport(
             btf: btf(options), bpf: bpf(capabilities), kernelLog: kernelLog(options, capabilities),
-            capabilities: capabilities.names)
+            capabilities: capabilities.names, capabilityUses: CapabilityUse.all(capabilities),
+            probes: probes(options))
+    }
+
+    /// Sets each probe up as the agent would and lets it go at once.
+    private static func probes(_ options: ProbeOptions) -> [ProbeStatus] {
+        guard let stop = try? WakeUp() else { return [] }
+        stop.signal()
+        var options = options
+        options.start = .now
+        return ProbeRegistry.probes(for: options).map { probe in
+            probe.run(ProbeContext(stop: stop, ready: {}, emit: { _ in true }))
+            return probe.status()
+        }
     }
 
     private static func btf(_ options: ProbeOptions) -> ProbeReport.Finding {

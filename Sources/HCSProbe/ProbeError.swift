@@ -3,7 +3,7 @@ package import HCSSystem
 /// A probe that could not be set up.
 package struct ProbeError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
-        case noBTF, noPermission, rejected, thread
+        case noBTF, noPermission, noProgram, noTracepoint, rejected, thread
     }
 
     package let code: Code

@@ -3,6 +3,11 @@ package enum ProbeRegistry {
     package static let factories: [@Sendable (ProbeOptions) -> (any Probe)?] = [
         { KernelLogProbe(options: $0) },
         { SimulatedKernelLogProbe(options: $0) },
+        { EventProbe<PCIeErrors>(options: $0) },
+        { EventProbe<MachineChecks>(options: $0) },
+        { EventProbe<MemoryErrors>(options: $0) },
+        { EventProbe<FirmwareRecords>(options: $0) },
+        { EventProbe<OutOfMemoryKills>(options: $0) },
     ]
 
     package static func probes(for options: ProbeOptions) -> [any Probe] {

@@ -5,10 +5,10 @@ internal import Synchronization
 /// Runs probes on threads of their own and gathers their events into one bounded stream.
 package final class ProbeRunner: Sendable {
     /// Events in the order seen, for one reader. It ends after `stop`.
-    package let events: AsyncStream<KernelLogEvent>
+    package let events: AsyncStream<ProbeEvent>
 
     private let probes: [any Probe]
-    private let continuation: AsyncStream<KernelLogEvent>.Continuation
+    private let continuation: AsyncStream<ProbeEvent>.Continuation
     private let state = Mutex(State())
 
     private struct State {
@@ -24,7 +24,7 @@ package final class ProbeRunner: Sendable {
     package init(probes: [any Probe], bufferLimit: Int = 4096) {
         self.probes = probes
         (events, continuation) = AsyncStream.makeStream(
-            of: KernelLogEvent.self, bufferingPolicy: .bufferingOldest(max(1, bufferLimit)))
+            of: ProbeEvent.self, bufferingPolicy: .bufferingOldest(max(1, bufferLimit)))
     }
 
     deinit {

@@ -50,6 +50,8 @@ struct AgentOptions: ParsableArguments {
     var sampleInterval: String?
     @Option(help: "Port of /metrics on 127.0.0.1; 0 = none.")
     var metricsPort: Int?
+    @Option(help: "Whose metric names /metrics has besides its own: dcgm (default; NVIDIA devices only) or none.")
+    var compat: String?
     @Option(help: "What to do about device memory that no quota explains: report, terminate or ignore.")
     var escapePolicy: String?
     @Option(
@@ -78,6 +80,7 @@ struct AgentOptions: ParsableArguments {
         flags.trustUserKernelLog = trustUserKernelLog
         flags.simulatedKernelLog = simulatedKernelLog.map(Self.absolute)
         flags.metricsPort = metricsPort
+        flags.compatibility = compat
         flags.escapePolicy = escapePolicy
         flags.modelCache = modelCache.map(Self.absolute)
         flags.measureWhenIdle = measureWhenIdle

@@ -66,7 +66,13 @@ import Testing
         refused("a path as a name") { $0.nodeName = "../x" }
         refused("too quick") { $0.sampleIntervalMilliseconds = 1 }
         refused("no port") { $0.metricsPort = 65_536 }
+        refused("no such names") { $0.compatibility = "otel" }
         refused("no policy") { $0.escapePolicy = "kill" }
+    }
+
+    @Test func `DCGM's names are served unless a flag says otherwise`() throws {
+        #expect(try make().compatibility == .dcgm)
+        #expect(try make([:]) { $0.compatibility = "none" }.compatibility == .none)
     }
 
     @Test func `escapes are told unless a flag says otherwise`() throws {

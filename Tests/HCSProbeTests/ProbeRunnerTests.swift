@@ -14,7 +14,7 @@ private final class Collector: Sendable {
 
     init(_ runner: ProbeRunner) {
         let reading = Task { [weak self] in
-            for await event in runner.events { self?.seen.withLock { $0.append(event) } }
+            for await case .kernelLog(let event) in runner.events { self?.seen.withLock { $0.append(event) } }
         }
         task.withLock { $0 = reading }
     }
@@ -173,7 +173,7 @@ private func marker() -> String {
         #expect(status.events == 100 && status.dropped == 90)
         await runner.stop()
         var texts: [String] = []
-        for await event in runner.events { texts.append(event.record.text) }
+        for await case .kernelLog(let event) in runner.events { texts.append(event.record.text) }
         #expect(texts == (0..<10).map { "line \($0)" })
     }
 
@@ -193,13 +193,16 @@ private func marker() -> String {
         try await runner.start()
         for status in runner.statuses() { #expect(!status.detail.isEmpty && status.detail != "not started") }
         await runner.stop()
-        #expect(ProbeRegistry.probes(for: ProbeOptions(kernelLogPath: nil)).isEmpty)
+        #expect(ProbeRegistry.probes(for: ProbeOptions(kernelLogPath: nil, watchesHost: false)).isEmpty)
     }
 
     @Test func `the doctor tells all facts in words`() {
         let report = Host.report
-        #expect(report.lines.count == 4)
         #expect(report.lines.allSatisfy { !$0.isEmpty })
+        for probe in ProbeRegistry.probes(for: ProbeOptions()) {
+            #expect(
+                report.lines.contains { $0.hasPrefix("info    probe \(probe.name): ") && !$0.contains("not started") })
+        }
         let absent = ProbeDoctor.report(
             options: ProbeOptions(root: HostRoot("/nonexistent"), kernelLogPath: "/nonexistent/kmsg"))
         #expect(!absent.btf.isAvailable && !absent.kernelLog.isAvailable)

@@ -8,15 +8,15 @@ struct InterceptorNativeTests {
     private static let directory = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "native")
 
     @Test(arguments: ["test", "check"])
-    func `the native tests of the preload library pass`(target: String) throws {
+    func `the native tests of the preload library pass`(target: String) async throws {
         let scratch = FileManager.default.temporaryDirectory.appending(path: "hcs-interceptor-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: scratch, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: scratch) }
-        let (status, output) = try Self.make(target, into: scratch)
+        let (status, output) = try await Self.make(target, into: scratch)
         #expect(status == 0, "make \(target) ended with \(status):\n\(output)")
     }
 
-    private static func make(_ target: String, into scratch: URL) throws -> (status: Int32, output: String) {
+    private static func make(_ target: String, into scratch: URL) async throws -> (status: Int32, output: String) {
         let log = scratch.appending(path: "make.log")
         try Data().write(to: log)
         let handle = try FileHandle(forWritingTo: log)
@@ -30,8 +30,14 @@ struct InterceptorNativeTests {
         }
         process.standardOutput = handle
         process.standardError = handle
-        try process.run()
-        process.waitUntilExit()
+        // It takes most of a minute, in which the thread would be missing to the other tests.
+        try await withCheckedThrowingContinuation { ended in
+            process.terminationHandler = { _ in ended.resume() }
+            do { try process.run() } catch {
+                process.terminationHandler = nil
+                ended.resume(throwing: error)
+            }
+        }
         return (process.terminationStatus, try String(contentsOf: log, encoding: .utf8))
     }
 }

@@ -89,6 +89,7 @@ extension ModuleRule {
         ModuleRule(
             "hcs", own: ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "CVendorHooks"],
             outside: ["ArgumentParser", "Yams"]),
+        ModuleRule("hcs-eval-titan", own: ["HCSHealth", "HCSSystem"], platform: ["Glibc"]),
         ModuleRule("hcs-demo", own: ["HCSAPI", "HCSModel", "HCSSystem", "NativeArtifacts"]),
         ModuleRule("NativeArtifacts"),
         ModuleRule("HCSTestSupport"),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * What the BPF programs tell user space. Shared by bpf/ and CSources/probe; fixed-width fields only.
+ * What the BPF programs tell user space. Shared by bpf/ and CSources/probe; fixed-width fields only. Text is
+ * NUL-terminated unless it says otherwise, and any bytes.
  */
 #ifndef HCS_EVENTS_H
 #define HCS_EVENTS_H
@@ -16,7 +17,89 @@ struct hcs_log_event {
     __u64 ktime_ns; /* CLOCK_MONOTONIC */
     __u32 length;   /* bytes of text that follow, at most HCS_LOG_TEXT_BYTES - 1 */
     __u32 reserved;
-    char text[HCS_LOG_TEXT_BYTES]; /* not NUL-terminated, not clean: any bytes */
+    char text[HCS_LOG_TEXT_BYTES]; /* not NUL-terminated */
+};
+
+#define HCS_DEVICE_NAME_BYTES 32
+
+/* ras:aer_event: an error that a PCIe function told of. */
+struct hcs_pcie_event {
+    __u64 ktime_ns; /* CLOCK_MONOTONIC */
+    __u32 status;   /* the error bits of the AER capability; 0 where the function could not be read any more */
+    __u8 severity;  /* enum hcs_pcie_severity */
+    __u8 reserved[3];
+    char device[HCS_DEVICE_NAME_BYTES]; /* "0000:3b:00.0" */
+};
+
+/* include/linux/aer.h */
+enum hcs_pcie_severity {
+    HCS_PCIE_NONFATAL = 0,
+    HCS_PCIE_FATAL = 1,
+    HCS_PCIE_CORRECTABLE = 2,
+};
+
+/* mce:mce_record: a machine check of a processor (x86). */
+struct hcs_machine_check_event {
+    __u64 ktime_ns;
+    __u64 status;  /* MCi_STATUS (Intel SDM volume 3, "Machine-check architecture") */
+    __u64 address; /* MCi_ADDR; says something where status has ADDRV */
+    __u32 cpu;
+    __u8 bank;
+    __u8 reserved[3];
+};
+
+#define HCS_MODULE_LABEL_BYTES 64
+#define HCS_ERROR_TEXT_BYTES 64
+
+/* ras:mc_event: an error of a memory controller (EDAC). */
+struct hcs_memory_error_event {
+    __u64 ktime_ns;
+    __u64 address;
+    __u32 type; /* enum hcs_memory_error_type */
+    __u32 count;
+    __u32 controller;
+    __u32 reserved;
+    char label[HCS_MODULE_LABEL_BYTES]; /* "CPU_SrcID#0_MC#0_Chan#0_DIMM#0" */
+    char text[HCS_ERROR_TEXT_BYTES];
+};
+
+/* enum hw_event_mc_err_type of include/linux/edac.h */
+enum hcs_memory_error_type {
+    HCS_MEMORY_CORRECTED = 0,
+    HCS_MEMORY_UNCORRECTED = 1,
+    HCS_MEMORY_DEFERRED = 2,
+    HCS_MEMORY_FATAL = 3,
+    HCS_MEMORY_INFO = 4,
+};
+
+#define HCS_FRU_BYTES 32
+
+/* ras:non_standard_event: a section of a firmware error record that the kernel has no handler for. */
+struct hcs_firmware_record_event {
+    __u64 ktime_ns;
+    __u32 length;     /* bytes of the section's own data, which stay in the kernel */
+    __u8 severity;    /* enum hcs_firmware_severity */
+    __u8 reserved[3];
+    __u8 section[16]; /* a GUID in the byte order of UEFI */
+    char fru[HCS_FRU_BYTES];
+};
+
+/* include/acpi/ghes.h */
+enum hcs_firmware_severity {
+    HCS_FIRMWARE_INFO = 0,
+    HCS_FIRMWARE_CORRECTED = 1,
+    HCS_FIRMWARE_RECOVERABLE = 2,
+    HCS_FIRMWARE_PANIC = 3,
+};
+
+#define HCS_TASK_NAME_BYTES 16 /* TASK_COMM_LEN */
+
+/* oom:mark_victim: a process that the kernel kills for want of memory. */
+struct hcs_oom_event {
+    __u64 ktime_ns;
+    __u32 pid;
+    __u32 reserved;
+    char name[HCS_TASK_NAME_BYTES]; /* empty on kernels that give the pid only */
 };
 
 #endif

@@ -10,24 +10,29 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../../../bpf/include/hcs_events.h"
+
 struct hcs_probe;
 
 /* Called for each event, on the consuming thread. `data` is valid during the call only. */
 typedef void (*hcs_probe_callback)(void *context, const void *data, size_t size);
 
-/* Loads the object and attaches its programs. libbpf's and the verifier's words go to `log` (at most log_size - 1 bytes
- * and a NUL, the end of them when they are more). Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), and kernel BTF. */
-int hcs_probe_open(const void *object, size_t size, hcs_probe_callback callback, void *context, char *log,
+/* Loads the object. libbpf's and the verifier's words go to `log` (at most log_size - 1 bytes and a NUL, the end of them
+ * when they are more). Needs CAP_BPF and CAP_PERFMON (or CAP_SYS_ADMIN), and kernel BTF. */
+int hcs_probe_load(const void *object, size_t size, hcs_probe_callback callback, void *context, char *log,
                    size_t log_size, struct hcs_probe **ret_probe);
+
+/* Attaches the object's programs; `log` as above. After a failure the probe can only be closed. */
+int hcs_probe_attach(struct hcs_probe *probe, char *log, size_t log_size);
+
+/* BPF_PROG_TEST_RUN of the object's only program, a raw_tp, with a tracepoint's arguments. For tests. */
+int hcs_probe_test_run(struct hcs_probe *probe, const uint64_t *arguments, size_t count);
 
 /* Readable (poll, epoll) when events wait. */
 int hcs_probe_fd(const struct hcs_probe *probe);
 
-/* Hands all waiting events to the callback; returns their number. Never blocks. */
+/* Hands waiting events to the callback, at most some thousands; returns their number. Never blocks. */
 int hcs_probe_consume(struct hcs_probe *probe);
-
-/* Waits up to timeout_ms for events (-1: for ever), then as hcs_probe_consume. 0 after a timeout, -EINTR on a signal. */
-int hcs_probe_poll(struct hcs_probe *probe, int timeout_ms);
 
 /* Events that did not fit into the ring buffer. */
 int hcs_probe_drops(const struct hcs_probe *probe, uint64_t *ret_drops);
@@ -38,6 +43,9 @@ void hcs_probe_close(struct hcs_probe *probe);
 /* Tries bpf(2) with the smallest thing there is (a map). 0, or -EPERM without the capability, -ENOSYS
  * without BPF in the kernel. */
 int hcs_probe_check_permission(void);
+
+/* Whether the running kernel has this tracepoint ("aer_event"), as its BTF tells: 1, 0, or a negative errno. */
+int hcs_probe_has_tracepoint(const char *name);
 
 /* Layout of hcs_log_event (bpf/include/hcs_events.h), read by offset so that a hostile size cannot be over-read.
  * 0 and a pointer into `data`; -EBADMSG for an event that is not one. */

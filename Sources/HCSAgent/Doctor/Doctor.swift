@@ -23,6 +23,11 @@ package enum Doctor {
             check("kernel BTF", probes.btf), check("eBPF", probes.bpf), check("kernel log", probes.kernelLog),
             DoctorReport.Check("capabilities", .info, capabilities(probes.capabilities)),
         ]
+        checks += probes.capabilityUses.map { check($0.name, $0.finding) }
+        checks += probes.probes.map {
+            DoctorReport.Check(
+                "probe \($0.name)", $0.state == .attached ? .ok : .info, "\($0.state.rawValue): \($0.detail)")
+        }
         checks += await Agent.blocking { hostChecks(configuration) }
         checks += facts(host)
         return DoctorReport(

@@ -1,24 +1,49 @@
-import HCSAPI
+package import HCSAPI
 import HCSHTTP
+import HCSSystem
 import Hummingbird
-import Logging
+package import Logging
 import ServiceLifecycle
 
-/// `/metrics` on the loopback address. A port that is taken is told and costs nothing but the metrics.
-struct MetricsServer: Service {
+/// `/metrics` on the loopback address, out of memory: a scrape asks no vendor library and waits for no pass. A port that is
+/// taken is told and costs nothing but the metrics.
+package struct MetricsServer: Service {
     /// Anybody on the host may connect: they must not take the descriptors that workloads are watched with.
     private static let mostConnections = 32
 
-    let port: Int
-    let status: @Sendable () async -> AgentStatus
-    let logger: Logger
+    private let port: Int
+    private let compatibility: MetricsCompatibility
+    private let recorder: MetricsRecorder
+    private let status: @Sendable () async -> AgentStatus
+    private let running: @Sendable (Int) -> Void
+    private let logger: Logger
 
-    func run() async throws {
+    /// - Parameters:
+    ///   - port: 0 takes any.
+    ///   - running: is told the port.
+    package init(
+        port: Int, compatibility: MetricsCompatibility, recorder: MetricsRecorder, logger: Logger,
+        status: @escaping @Sendable () async -> AgentStatus, running: @escaping @Sendable (Int) -> Void = { _ in }
+    ) {
+        self.port = port
+        self.compatibility = compatibility
+        self.recorder = recorder
+        self.status = status
+        self.running = running
+        self.logger = logger
+    }
+
+    package func run() async throws {
+        let started = RealtimeClock.nowMilliseconds()
         let router = Router()
-        router.get("/metrics") { [status] _, _ in
-            Response(
-                status: .ok, headers: [.contentType: "text/plain; version=0.0.4"],
-                body: ResponseBody(byteBuffer: ByteBuffer(string: MetricsText.render(await status()))))
+        router.get("/metrics") { [status, recorder, compatibility] _, _ in
+            let snapshot = MetricsSnapshot(
+                status: await status(), record: recorder.record,
+                process: ProcessUsage.read(startMilliseconds: started))
+            return Response(
+                status: .ok, headers: [.contentType: MetricsText.contentType],
+                body: ResponseBody(
+                    byteBuffer: ByteBuffer(string: MetricsText.render(snapshot, compatibility: compatibility))))
         }
         var quiet = logger
         quiet.logLevel = .warning
@@ -28,6 +53,7 @@ struct MetricsServer: Service {
                 configuration: .init(
                     address: .hostname("127.0.0.1", port: port), serverName: nil,
                     availableConnectionsDelegate: ServerLimits.connections(Self.mostConnections)),
+                onServerRunning: { [running] in running($0.localAddress?.port ?? 0) },
                 logger: quiet
             ).run()
         } catch {

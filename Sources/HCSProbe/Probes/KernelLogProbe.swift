@@ -76,7 +76,10 @@ package final class KernelLogProbe: Probe {
             return nil
         }
         do {
-            let object = try BPFObject(hexadecimal: EmbeddedPrograms.kernelLog, root: options.root, handler: handler)
+            let object = try BPFObject(
+                hexadecimal: EmbeddedPrograms.kernelLog, tracepoint: "printk:console", root: options.root,
+                handler: handler)
+            try object.attach(to: "printk:console")
             set(.attached, "eBPF on printk:console, records from \(path)")
             return object
         } catch {
@@ -125,7 +128,7 @@ private struct Pass {
                 record: record, seenMonotonicNanoseconds: seen, atMilliseconds: wall - age,
                 via: sighting == nil ? .polling : .bpf, isHistory: isHistory,
                 simulated: FaultParser.isMarkedSimulated(record.text))
-            if !context.emit(event) { lost += 1 }
+            if !context.emit(.kernelLog(event)) { lost += 1 }
         }
         pending.forget(before: now)
         return lost

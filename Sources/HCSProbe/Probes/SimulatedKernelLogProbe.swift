@@ -63,7 +63,7 @@ package final class SimulatedKernelLogProbe: Probe {
                 record: record, seenMonotonicNanoseconds: now, atMilliseconds: wall, via: .polling,
                 isHistory: isHistory,
                 simulated: true)
-            if !context.emit(event) { lost += 1 }
+            if !context.emit(.kernelLog(event)) { lost += 1 }
         }
         current.withLock {
             $0.events += UInt64(lines.count)

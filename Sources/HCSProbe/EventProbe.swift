@@ -1,0 +1,94 @@
+internal import HCSModel
+internal import HCSSystem
+internal import Synchronization
+
+/// Runs an `EventSource`: its program where the kernel takes it, else a reading of the files at an interval, with the
+/// reason in the status.
+final class EventProbe<Source: EventSource>: Probe {
+    let name: String = Source.name
+    private let options: ProbeOptions
+    private let current = Mutex(ProbeStatus(name: Source.name, state: .unavailable, detail: "not started"))
+
+    /// nil when the options do not ask for the host's events.
+    init?(options: ProbeOptions) {
+        guard options.watchesHost else { return nil }
+        self.options = options
+    }
+
+    func status() -> ProbeStatus { current.withLock { $0 } }
+
+    func run(_ context: ProbeContext) {
+        let inbox = Inbox(Source(options: options))
+        let reason: String
+        switch attach(inbox) {
+        case .success(let object):
+            set(.attached, "eBPF on \(Source.tracepoint ?? Source.name)")
+            context.ready()
+            watch(object, inbox, context)
+            return
+        case .failure(let error): reason = error.message
+        }
+        take(inbox.source.look(), reason, context)
+        context.ready()
+        while !Readiness.wait([context.stop.number], milliseconds: Source.interval)[0] {
+            take(inbox.source.look(), reason, context)
+        }
+    }
+
+    /// The source, and what its program told within `consume`; a reference, since the handler adds to it on this thread.
+    private final class Inbox {
+        var source: Source
+        var events: [ProbeEvent] = []
+
+        init(_ source: Source) { self.source = source }
+
+        func add(_ bytes: UnsafeRawBufferPointer) {
+            if let event = source.event(from: bytes) { events.append(event) }
+        }
+    }
+
+    private func attach(_ inbox: Inbox) -> Result<BPFObject, ProbeError> {
+        guard let program = Source.program, let tracepoint = Source.tracepoint else {
+            return .failure(ProbeError(.noProgram, "has no eBPF form"))
+        }
+        guard options.useBPF else { return .failure(ProbeError(.noProgram, "eBPF switched off")) }
+        return Result { () throws(ProbeError) in
+            let object = try BPFObject(
+                hexadecimal: program, tracepoint: tracepoint, root: options.root, handler: { inbox.add($0) })
+            try object.attach(to: tracepoint)
+            return object
+        }
+    }
+
+    private func watch(_ object: BPFObject, _ inbox: Inbox, _ context: ProbeContext) {
+        while !Readiness.wait([context.stop.number, object.number])[0] {
+            object.consume()
+            emit(inbox.events, context)
+            inbox.events.removeAll(keepingCapacity: true)
+            let drops = object.newDrops()
+            current.withLock { $0.dropped += drops }
+        }
+    }
+
+    private func take(_ look: FileLook, _ reason: String, _ context: ProbeContext) {
+        let every = Source.interval / 1000
+        switch look.coverage {
+        case .reads(let what): set(.polling, "reads \(what) every \(every) s; \(reason)")
+        case .nothing(let why): set(.unavailable, "\(why); \(reason)")
+        }
+        emit(look.events, context)
+    }
+
+    private func emit(_ events: [ProbeEvent], _ context: ProbeContext) {
+        guard !events.isEmpty else { return }
+        let lost = events.count { !context.emit($0) }
+        current.withLock {
+            $0.events += UInt64(events.count)
+            $0.dropped += UInt64(lost)
+        }
+    }
+
+    private func set(_ state: ProbeStatus.State, _ detail: String) {
+        current.withLock { ($0.state, $0.detail) = (state, detail) }
+    }
+}

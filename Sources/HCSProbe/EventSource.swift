@@ -1,0 +1,50 @@
+/// The two forms of a probe: what its eBPF program says, and what files say where it cannot run. `EventProbe` runs it, on
+/// one thread. Both forms read hostile input: a file may hold anything, vanish or be larger than a number can tell.
+protocol EventSource: SendableMetatype {
+    /// Stable, for status and metrics: `pcie-errors`.
+    static var name: String { get }
+    /// The tracepoint as the kernel calls it: `ras:aer_event`. nil: there is no program, only the reading of files.
+    static var tracepoint: String? { get }
+    /// Of `EmbeddedPrograms`; nil where `tracepoint` is.
+    static var program: StaticString? { get }
+    /// Between two readings of the files, in milliseconds.
+    static var interval: Int32 { get }
+
+    init(options: ProbeOptions)
+
+    /// What an event of the program means; nil when it concerns no device of ours or is no such event.
+    mutating func event(from bytes: UnsafeRawBufferPointer) -> ProbeEvent?
+
+    /// What happened since the last look. The first one only learns what is there.
+    mutating func look() -> FileLook
+}
+
+/// What one reading of the files gave.
+struct FileLook: Hashable, Sendable {
+    enum Coverage: Hashable, Sendable {
+        /// What is read: `PCIe error counters of 4 functions`.
+        case reads(String)
+        /// Why there is nothing to read.
+        case nothing(String)
+    }
+
+    var events: [ProbeEvent]
+    var coverage: Coverage
+
+    init(events: [ProbeEvent] = [], coverage: Coverage) {
+        self.events = events
+        self.coverage = coverage
+    }
+}
+
+extension EventSource {
+    /// An event as its C type; nil when there are too few bytes.
+    static func read<Event: BitwiseCopyable>(_ bytes: UnsafeRawBufferPointer, as type: Event.Type) -> Event? {
+        bytes.count >= MemoryLayout<Event>.size ? bytes.loadUnaligned(as: type) : nil
+    }
+
+    /// A C string within an event, printable.
+    static func text<Bytes>(_ tuple: Bytes) -> String {
+        withUnsafeBytes(of: tuple) { PrintableText.of($0.prefix { $0 != 0 }) }
+    }
+}

@@ -1,0 +1,86 @@
+import HCSAgent
+import HCSHealth
+import HCSModel
+import Testing
+
+@Suite struct MetricsRecordTests {
+    private let a = DeviceID("a")
+    private let b = DeviceID("b")
+
+    private func fault(_ code: UInt32, vendor: Vendor = .nvidia, at now: Int64 = 0, simulated: Bool = false) -> Fault {
+        Fault(
+            family: "xid", code: code, vendor: vendor, pci: PCIAddress("0000:3b:00.0"), message: "", sequence: nil,
+            atMilliseconds: now, simulated: simulated)
+    }
+
+    private func counts(_ record: MetricsRecord, _ id: DeviceID) -> [String: UInt64] {
+        Dictionary((record.devices[id]?.faults ?? [:]).map { ($0.key.code, $0.value.count) }, uniquingKeysWith: +)
+    }
+
+    @Test func `the same code twice is two, the time is the latest, and both devices it touches count it`() {
+        var record = MetricsRecord()
+        record.faulted(fault(79, at: 2000), devices: [a], faultClass: "hard")
+        record.faulted(fault(79, at: 1000), devices: [a, b], faultClass: "hard")
+        #expect(counts(record, a) == ["79": 2] && counts(record, b) == ["79": 1])
+        #expect(record.devices[a]?.faults.values.first?.lastMilliseconds == 2000)
+    }
+
+    @Test func `codes have a bound, and what comes after them is still counted`() {
+        var record = MetricsRecord()
+        for code in 0..<1000 { record.faulted(fault(UInt32(code)), devices: [a], faultClass: "soft") }
+        #expect(record.devices[a]?.faults.count == MetricsRecord.maximumCodes + 1)
+        #expect(counts(record, a)["other"] == 1000 - UInt64(MetricsRecord.maximumCodes))
+        for device in 0..<1000 { record.faulted(fault(1), devices: [DeviceID("\(device)")], faultClass: "soft") }
+        #expect(record.devices.count == MetricsRecord.maximumDevices)
+    }
+
+    @Test func `Huawei's codes are written as Huawei writes them`() {
+        var record = MetricsRecord()
+        record.faulted(fault(0x80E0_1801, vendor: .ascend), devices: [a], faultClass: "soft")
+        #expect(counts(record, a) == ["80E01801": 1])
+    }
+
+    @Test func `coverage is of the last five minutes, from the device's arrival on, and a lost device covers nothing`()
+    {
+        var record = MetricsRecord()
+        func pass(_ seconds: Int64, _ ids: [DeviceID], _ samples: [DeviceID: DeviceSample]) {
+            record.collected(devices: ids, samples: samples, seconds: 0.01, at: seconds * 1000)
+        }
+        for second in 0..<100 { pass(Int64(second), [a], [a: DeviceSample()]) }
+        #expect(record.devices[a]?.coverage == 1)
+        for second in 100..<200 { pass(Int64(second), [a, b], [b: DeviceSample()]) }
+        #expect(record.devices[a]?.coverage == 0.5)
+        #expect(record.devices[b]?.coverage == 1)
+        #expect(record.devices[a]?.lastSampleMilliseconds == 99_000)
+        for second in 200..<500 {
+            pass(Int64(second), [a, b], [a: DeviceSample(), b: DeviceSample(vendorHealth: .lost)])
+        }
+        #expect(record.devices[a]?.coverage == 1, "what is older than five minutes is forgotten")
+        #expect(record.devices[b]?.coverage == 0)
+        pass(50, [a], [:])
+        #expect(record.devices[a]?.coverage == 0, "a clock that was set back starts anew")
+    }
+
+    @Test func `a record counts once, an application's is told of its device, and history not twice`() throws {
+        let policy = try Agent.healthPolicy(at: "/nonexistent/policy")
+        let recorder = MetricsRecorder { policy.faultClass(of: $0) }
+        var device = AgentFixtures.device("a")
+        device.pci = PCIAddress("0000:3b:00.0")
+        func record(_ fault: Fault, _ outcome: HealthAnalyzer.FaultOutcome, isHistory: Bool = false) {
+            recorder.faulted(fault, outcome, devices: [device, AgentFixtures.device("b")], isHistory: isHistory)
+        }
+        record(fault(79), .counted([a]))
+        record(fault(79), .duplicate)
+        record(fault(13), .notDeviceFault)
+        record(fault(13), .notDeviceFault, isHistory: true)
+        record(fault(13, simulated: true), .notDeviceFault)
+        record(fault(79), .unmatched)
+        #expect(counts(recorder.record, a) == ["79": 1, "13": 1])
+        #expect(recorder.record.devices[b] == nil)
+        #expect(recorder.record.unmatched == [.nvidia: 1])
+        let classes = Dictionary(
+            (recorder.record.devices[a]?.faults.keys).map { keys in keys.map { ($0.code, $0.faultClass) } } ?? [],
+            uniquingKeysWith: { first, _ in first })
+        #expect(classes == ["79": "hard", "13": "other"])
+    }
+}
