@@ -87,6 +87,15 @@ test-placement: deps ## the placement core and the trace replay
 	@swift build --build-tests
 	@$(SWIFT_TEST) --filter HCSPlacementTests
 
+test-health: deps ## the health score: catalogue, policy, state, every named scenario with its score curve
+	@HCS_LIGHT=1 swift build --build-tests --scratch-path .build-light
+	@HCS_LIGHT=1 $(SWIFT_TEST) --scratch-path .build-light --filter HCSHealthTests
+
+eval-titan: deps ## which half-life ranks Titan's GPUs best (DATA=data directory of github.com/olcf/TitanGPULife)
+	@[[ -n '$(DATA)' ]] || { echo 'eval-titan: DATA=DIR is needed: clone https://github.com/olcf/TitanGPULife' >&2; exit 64; }
+	@HCS_LIGHT=1 swift build -c release --product hcs-eval-titan --scratch-path .build-light
+	@.build-light/release/hcs-eval-titan '$(DATA)'
+
 check: lint tidy ## format, exported symbols of the preload library, import table
 
 lint: deps

@@ -43,7 +43,8 @@ let server: [Target.Dependency] = [
 // MARK: Light modules
 
 var dependencies: [Package.Dependency] = [
-    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2")
+    .package(url: "https://github.com/apple/swift-log.git", from: "1.16.2"),
+    .package(url: "https://github.com/jpsim/Yams.git", from: "6.0.0"),
 ]
 
 var targets: [Target] = [
@@ -71,7 +72,9 @@ var targets: [Target] = [
     module("NativeArtifacts", plugins: ["BuildNative"]),
 
     module("HCSModel"),
-    module("HCSHealth", ["HCSModel"]),
+    module(
+        "HCSHealth", ["HCSModel", .product(name: "Yams", package: "Yams")],
+        resources: [.embedInCode("Data/health.yaml"), .embedInCode("Data/fault-catalogue.csv")]),
     module("HCSPlacement", ["HCSModel"]),
     module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"]),
     module("HCSSimulation", ["HCSModel", "HCSSystem", "CHCSSimulation"]),
@@ -83,10 +86,12 @@ var targets: [Target] = [
     .executableTarget(
         name: "bench-placement", dependencies: ["HCSPlacement"], path: "Benchmarks/placement",
         exclude: ["README.md"], swiftSettings: strict),
+    program("hcs-eval-titan", ["HCSHealth", "HCSSystem"]),
 
     module("HCSTestSupport"),
     tests("HCSModelTests", ["HCSModel"]),
-    tests("HCSHealthTests", ["HCSHealth", "HCSModel"]),
+    tests(
+        "HCSHealthTests", ["HCSHealth", "HCSModel", .product(name: "Yams", package: "Yams")], exclude: ["Scenarios"]),
     tests("HCSPlacementTests", ["HCSPlacement", "HCSModel"]),
     tests("HCSSystemTests", ["HCSSystem", "HCSModel", "CHCSSegment", "CHCSSystem"]),
     tests(
@@ -128,8 +133,7 @@ if !light {
             name: "HCSAgent",
             dependencies: [
                 "HCSModel", "HCSHealth", "HCSSystem", "HCSDevice", "HCSProbe", "HCSAPI", "HCSHTTP", nio, httpTypes,
-            ] + server,
-            resources: [.embedInCode("Data/health-policy.json")], swiftSettings: strict),
+            ] + server, swiftSettings: strict),
         module(
             "HCSScheduler",
             ["HCSModel", "HCSPlacement", "HCSStore", "HCSAPI", "HCSHTTP", "HCSSystem", nio, httpTypes] + server),

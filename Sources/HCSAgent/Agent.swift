@@ -123,21 +123,14 @@ package enum Agent {
         return token
     }
 
-    /// The operator's file where there is one, else the one in the program. Strict: an unknown key is an error.
+    /// The policy in the program with the operator's file over it. Strict: an unknown key is an error.
     package static func healthPolicy(at path: String) throws(AgentError) -> HealthPolicy {
-        let bytes: [UInt8]
-        var name = path
-        do { bytes = try SmallFile.read(path) } catch {
+        var text = ""
+        do { text = try SmallFile.text(path, limit: HealthPolicy.maximumBytes) } catch {
             guard error.code == .notFound else { throw AgentError(.configuration, "the health policy: \(error)") }
-            bytes = PackageResources.health_policy_json
-            name = "the built-in health policy"
         }
-        do {
-            let policy = try HCSJSON.decode(HealthPolicy.self, from: Data(bytes))
-            try policy.validate()
-            return policy
-        } catch let error as HealthError { throw AgentError(.configuration, "\(name): \(error)") } catch {
-            throw AgentError(.configuration, "\(name): \(HCSJSON.explain(error))")
+        do { return try HealthPolicy(yaml: text, name: path) } catch {
+            throw AgentError(.configuration, error.message)
         }
     }
 
@@ -191,7 +184,8 @@ package enum Agent {
                 probes: ProbeRunner(
                     options: ProbeOptions(start: .beginning, simulatedLogPath: configuration.simulatedKernelLog)),
                 health: HealthMonitor(
-                    policy: policy, bootID: bootID, path: configuration.healthStatePath, logger: logger),
+                    policy: policy, bootID: bootID, path: configuration.healthStatePath,
+                    sampleSeconds: configuration.sampleInterval / .seconds(1), logger: logger),
                 supervisor: supervisor, state: state, host: HostWatch(reader: reader, known: host), metrics: metrics,
                 interval: configuration.sampleInterval,
                 trustUserKernelLog: configuration.trustUserKernelLog, logger: logger)

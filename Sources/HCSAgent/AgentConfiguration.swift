@@ -83,7 +83,7 @@ package struct AgentConfiguration: Hashable, Sendable {
     package var workloadsDirectory: String { "\(stateDirectory)/workloads" }
     package var leasesDirectory: String { "\(stateDirectory)/leases" }
     package var healthStatePath: String { "\(stateDirectory)/health.json" }
-    package var healthPolicyPath: String { "\(configDirectory)/health-policy.json" }
+    package var healthPolicyPath: String { "\(configDirectory)/health.yaml" }
     package var catalogDirectory: String { "\(configDirectory)/catalog.d" }
     package var fingerprintsDirectory: String { "\(stateDirectory)/fingerprints" }
     package var simulationStatePath: String { "\(runtimeDirectory)/simulation.state" }

@@ -51,7 +51,7 @@ package struct CollectionCycle: Service {
             }
         }
         await probes.stop()
-        await health.save()
+        await health.save(all: true)
         await devices.stop()
     }
 
@@ -138,6 +138,10 @@ package struct CollectionCycle: Service {
             case .host(let what):
                 logger.log(
                     level: what.severity < .warning ? .debug : .warning, "\(what.kind.rawValue): \(what.message)")
+                if let fault = HostFault(what), case .counted = await health.record(fault) {
+                    await publishHealth(at: RealtimeClock.nowMilliseconds())
+                    await health.save()
+                }
                 continue
             }
             // What stands in the log from an earlier simulation concerns nobody now; real history does.
@@ -152,13 +156,9 @@ package struct CollectionCycle: Service {
         }
     }
 
-    /// What the vendors' libraries tell is in the kernel log too: it counts where that log cannot be read.
+    /// What the vendors' libraries tell is mostly in the kernel log too; the analyzer counts a fault once.
     private func countEvents(of sweep: DeviceSweep, devices: [Device], at now: Int64) async {
-        let read = Set(probes.statuses().filter { $0.state != .unavailable }.map(\.name))
-        let unread = devices.filter {
-            !read.contains($0.simulated ? SimulatedKernelLogProbe.probeName : KernelLogProbe.probeName)
-        }
-        for fault in LibraryEvents.faults(in: sweep.samples, of: unread, at: now) {
+        for fault in LibraryEvents.faults(in: sweep.samples, of: devices, at: now) {
             let outcome = await health.record(fault)
             metrics.told(fault, outcome)
             _ = note(fault, outcome)

@@ -4,23 +4,29 @@ package import HCSModel
 import HCSSystem
 package import Logging
 
-/// Holds the analyzer and keeps its latches in a file, so that a restart of the agent forgets no fault.
+/// Holds the analyzer and keeps what it must remember in a file, so that a restart of the agent forgets no fault.
 package actor HealthMonitor {
+    /// Baselines and bands, which change all the time, are written this often; latches and soft faults at once.
+    static let slowInterval: Int64 = 600_000
+    /// Largest state file that is read, in bytes.
+    static let maximumBytes = 32 << 20
+
     private nonisolated let executor = QueueExecutor(label: "hcs-health")
     package nonisolated var unownedExecutor: UnownedSerialExecutor { executor.asUnownedSerialExecutor() }
 
     private var analyzer: HealthAnalyzer
     private let path: String
     private var saved: HealthState
+    private var savedMilliseconds: Int64 = 0
     private let logger: Logger
 
     /// Reads the state file. One that is damaged is set aside (`.damaged`), never silently overwritten.
-    package init(policy: HealthPolicy, bootID: String, path: String, logger: Logger) {
+    package init(policy: HealthPolicy, bootID: String, path: String, sampleSeconds: Double = 10, logger: Logger) {
         self.path = path
         self.logger = logger
         let state = Self.load(path, logger)
-        analyzer = HealthAnalyzer(policy: policy, bootID: bootID, state: state)
-        saved = state ?? HealthState(bootID: bootID)
+        analyzer = HealthAnalyzer(policy: policy, bootID: bootID, state: state, sampleSeconds: sampleSeconds)
+        saved = (state ?? HealthState(bootID: bootID)).pressing
     }
 
     package func update(devices: [Device], at now: Int64) { analyzer.update(devices: devices, at: now) }
@@ -29,43 +35,73 @@ package actor HealthMonitor {
         // Misses first: a sample of the same sweep is a later answer.
         for status in vendors {
             analyzer.record(
-                missedDeadlines: UInt64(status.missedDeadlines), vendor: status.vendor, simulated: status.simulated,
-                at: now)
+                missedDeadlines: UInt64(max(0, status.missedDeadlines)), vendor: status.vendor,
+                simulated: status.simulated, at: now)
+            if let answer = status.answerMilliseconds {
+                analyzer.record(
+                    answerMilliseconds: answer, vendor: status.vendor, simulated: status.simulated, at: now)
+            }
         }
         for (id, sample) in samples { analyzer.record(sample, for: id, at: now) }
     }
 
     package func record(_ fault: Fault) -> HealthAnalyzer.FaultOutcome { analyzer.record(fault) }
 
-    package func healths(at now: Int64) -> [DeviceID: DeviceHealth] { analyzer.evaluate(at: now) }
+    package func record(_ fault: HostFault) -> HealthAnalyzer.FaultOutcome { analyzer.record(fault) }
+
+    package func healths(at now: Int64) -> [DeviceID: DeviceHealth] { analyzer.judge(at: now) }
+
+    /// The node's own faults, without its devices'.
+    package func nodeHealth(at now: Int64) -> DeviceHealth { analyzer.nodeHealth(at: now) }
+
+    package func history(of id: DeviceID) -> [HealthRecord] { analyzer.history(of: id) }
+
+    /// What operators said, oldest first.
+    package func clearings() -> [HealthClearing] { analyzer.state.clearings }
+
+    /// Takes off what holds a device's score down, and writes that with who said so and why before it counts.
+    /// - Parameter actor: who said it, as the door knows them: a user's name, a token's.
+    /// - Throws: `HealthError` for an unknown device or no reason; `SystemError` when it could not be written: then nothing
+    ///   was taken off.
+    package func setHealthy(_ id: DeviceID, reason: String, actor: String, at now: Int64) throws -> HealthClearing {
+        let before = analyzer
+        let clearing = try analyzer.setHealthy(id, reason: reason, actor: actor, at: now)
+        do { try write(analyzer.state) } catch {
+            analyzer = before
+            throw error
+        }
+        let taken = clearing.latches.isEmpty ? "no latch" : clearing.latches.joined(separator: "; ")
+        logger.notice("\(clearing.actor) set \(id) healthy: \(clearing.reason); taken off: \(taken)")
+        return clearing
+    }
 
     /// Writes what must outlive the agent, if it changed. Called after the news went out: it syncs to the disk.
-    package func save() {
+    package func save(at now: Int64 = RealtimeClock.nowMilliseconds(), all: Bool = false) {
         let state = analyzer.state
-        guard state != saved else { return }
+        let (age, overflow) = now.subtractingReportingOverflow(savedMilliseconds)
+        guard all || overflow || age < 0 || age >= Self.slowInterval || state.pressing != saved else { return }
         do {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
-            try AtomicFile.write(Array(try encoder.encode(state)), to: path)
-            saved = state
+            try write(state)
+            savedMilliseconds = now
         } catch {
             logger.error("health state not saved: \(error)")
         }
     }
 
+    private func write(_ state: HealthState) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        try AtomicFile.write(Array(try encoder.encode(state)), to: path)
+        saved = state.pressing
+    }
+
     private static func load(_ path: String, _ logger: Logger) -> HealthState? {
         let bytes: [UInt8]
-        do { bytes = try SmallFile.read(path, limit: 16 << 20) } catch {
+        do { bytes = try SmallFile.read(path, limit: maximumBytes) } catch {
             if error.code != .notFound { logger.error("health state not read: \(error)") }
             return nil
         }
-        do {
-            let state = try JSONDecoder().decode(HealthState.self, from: Data(bytes))
-            guard state.version == HealthState.currentVersion else {
-                throw AgentError(.configuration, "version \(state.version) is not understood")
-            }
-            return state
-        } catch {
+        do { return try JSONDecoder().decode(HealthState.self, from: Data(bytes)) } catch {
             let aside = path + ".damaged"
             logger.error("\(path) is damaged and set aside as \(aside); latched faults in it are lost: \(error)")
             rename(path, aside)

@@ -21,6 +21,8 @@ package actor VendorWorker {
     private var isCondemned = false
     private var needsInventory = true
     private var failedCalls = 0
+    /// Milliseconds of the last sample that came in time.
+    private var answer: Double?
     private var report: SymbolReport?
 
     /// Calls that fail one after the other before the worker is started anew: a driver that was reloaded answers
@@ -89,7 +91,9 @@ extension VendorWorker {
                 reading.inventory = try VendorInventory(json: try request(.inventory, deadline: timing.call))
                 needsInventory = false
             }
+            let asked = ContinuousClock.now
             reading.samples = try samples(try request(.sample, deadline: timing.call))
+            answer = (ContinuousClock.now - asked) / .milliseconds(1)
             failedCalls = 0
             lifecycle.sampled(now: .now)
         } catch {
@@ -216,12 +220,13 @@ extension VendorWorker {
     }
 
     private func publish() {
-        let lifecycle = lifecycle
+        let lifecycle = lifecycle, answer = answer
         published.withLock { status in
             status.state = lifecycle.state
             status.reason = lifecycle.reason
             status.missedDeadlines = lifecycle.missedDeadlines
             status.restarts = lifecycle.restarts
+            status.answerMilliseconds = answer
             status.stuck = lifecycle.isStuck ? 1 : 0
         }
     }

@@ -4,15 +4,13 @@ package import HCSModel
 package struct HealthAnalyzer: Sendable {
     /// Limits of what comes from outside.
     package static let maximumEntries = 1024
-    package static let maximumSequences = 4096
     package static let maximumUnmatched = 64
-    package static let maximumLatches = 32
 
     /// What became of a fault record.
     package enum FaultOutcome: Hashable, Sendable {
         /// The devices whose evidence changed.
         case counted([DeviceID])
-        /// This record was counted before.
+        /// It was counted before: this record, or the same fault told by another.
         case duplicate
         /// The policy says that this code says nothing of the device.
         case notDeviceFault
@@ -21,7 +19,7 @@ package struct HealthAnalyzer: Sendable {
     }
 
     /// Whose worker process: a simulated vendor and the real one beside it are asked apart.
-    private struct Source: Hashable {
+    struct Source: Hashable {
         var vendor: Vendor
         var simulated: Bool
 
@@ -30,23 +28,57 @@ package struct HealthAnalyzer: Sendable {
     }
 
     package let policy: HealthPolicy
-    private let rules: [any HealthRule]
-    private let bootID: String
-    private var evidence: [DeviceID: DeviceEvidence] = [:]
+    package let catalogue: FaultCatalogue
+    let rules: [any HealthRule]
+    let bootID: String
+    let sampleSeconds: Double
+    /// Indices of `policy.duplicates.sameFault` by code.
+    let sameFault: [String: [Int]]
+    var evidence: [DeviceID: DeviceEvidence] = [:]
+    var node: DeviceEvidence
     private var absent: [DeviceID: HealthState.Entry] = [:]
     private var workers: [Source: WorkerEvidence] = [:]
-    private var sequences: Set<UInt64>
+    private var sequences: SequenceWindow
     private var unmatched: [Fault] = []
+    private var clearings: [HealthClearing]
 
     /// `state` is what an earlier agent exported; the record numbers of another boot are dropped, its latches are not.
+    /// - Parameter sampleSeconds: how often a sample of each device is expected.
     package init(
-        policy: HealthPolicy, bootID: String, state: HealthState? = nil, rules: [any HealthRule] = HealthRules.all
+        policy: HealthPolicy, bootID: String, state: HealthState? = nil, sampleSeconds: Double = 10,
+        catalogue: FaultCatalogue = .builtIn, rules: [any HealthRule] = HealthRules.all
     ) {
         self.policy = policy
+        self.catalogue = catalogue
         self.rules = rules
         self.bootID = bootID
-        self.sequences = state?.bootID == bootID ? Set(state?.sequences.suffix(Self.maximumSequences) ?? []) : []
-        for entry in (state?.entries ?? []).prefix(Self.maximumEntries) { absent[entry.device] = entry }
+        self.sampleSeconds = sampleSeconds
+        var sameFault: [String: [Int]] = [:]
+        for (i, codes) in policy.duplicates.sameFault.enumerated() {
+            for code in codes { sameFault[code, default: []].append(i) }
+        }
+        self.sameFault = sameFault
+        sequences = SequenceWindow(state?.bootID == bootID ? state?.sequences ?? [] : [])
+        clearings = state?.clearings ?? []
+        node = DeviceEvidence(
+            device: Device(id: DeviceID(""), vendor: .nvidia, model: "", index: 0, memory: .zero, simulated: false),
+            policy: policy, sampleSeconds: sampleSeconds)
+        node.memory = Self.adopt(state?.node ?? DeviceMemory(), from: state?.bootID, in: bootID, policy)
+        for entry in (state?.entries ?? []).prefix(Self.maximumEntries) {
+            absent[entry.device] = HealthState.Entry(
+                device: entry.device, memory: Self.adopt(entry.memory, from: state?.bootID, in: bootID, policy))
+        }
+    }
+
+    /// What a file of boot `old` says: latches that do not tell their boot have the file's, and what stood until a reset is
+    /// over after a reboot.
+    private static func adopt(
+        _ memory: DeviceMemory, from old: String?, in bootID: String, _ policy: HealthPolicy
+    ) -> DeviceMemory {
+        var memory = memory
+        for i in memory.latches.indices where memory.latches[i].bootID == nil { memory.latches[i].bootID = old }
+        if old != bootID { memory.dropUntilReset(policy) }
+        return memory
     }
 
     // MARK: What is there
@@ -56,39 +88,47 @@ package struct HealthAnalyzer: Sendable {
         let present = Set(devices.map(\.id))
         for (id, old) in evidence where !present.contains(id) {
             evidence[id] = nil
-            let entry = HealthState.Entry(device: id, latches: old.latches, buckets: old.buckets)
-            if !entry.isEmpty, absent.count < Self.maximumEntries { absent[id] = entry }
+            if !old.memory.isEmpty, absent.count < Self.maximumEntries {
+                absent[id] = HealthState.Entry(device: id, memory: old.memory)
+            }
         }
         for device in devices {
             if evidence[device.id] != nil {
                 evidence[device.id]?.device = device
                 continue
             }
-            let entry = absent.removeValue(forKey: device.id)
-            var new = DeviceEvidence(device: device, latches: entry?.latches ?? [], buckets: entry?.buckets ?? [:])
+            let memory = absent.removeValue(forKey: device.id)?.memory ?? DeviceMemory()
+            var new = DeviceEvidence(
+                device: device, memory: memory, at: now, policy: policy, sampleSeconds: sampleSeconds)
             new.worker = workers[Source(device)] ?? WorkerEvidence()
+            new.noticeBoot(bootID, at: now, policy: policy)
             evidence[device.id] = new
         }
+        node.noticeBoot(bootID, at: now, policy: policy)
         let waiting = unmatched
         unmatched = []
-        for fault in waiting where count(fault, devices: matches(fault)).isEmpty { unmatched.append(fault) }
+        for fault in waiting {
+            guard let row = row(of: fault) else { continue }
+            let devices = matches(fault, row)
+            if devices.isEmpty { unmatched.append(fault) } else { _ = count(fault, row, devices) }
+        }
     }
 
     // MARK: What happens
 
-    /// Counts a fault record once. It is its device's, where one is named; else its PCI address matches a device by domain,
-    /// bus and device (the function is ignored), and one without an address is every device's of its vendor. A simulated record never touches a real device.
+    /// Counts a fault once. It is its device's, where one is named; else its PCI address matches a device by domain, bus and
+    /// device (the function is ignored), and one without an address is every device's of its vendor; a link's and a
+    /// switch's fault is that of every device it touches. A simulated record never touches a real device.
     package mutating func record(_ fault: Fault) -> FaultOutcome {
-        guard let family = policy.family(of: fault),
-            family.hard.codes.contains(fault.code) || family.soft.contains(where: { $0.codes.contains(fault.code) })
-        else { return .notDeviceFault }
+        guard let row = row(of: fault), row.faultClass != .none else { return .notDeviceFault }
         if let sequence = fault.sequence {
-            guard !sequences.contains(sequence) else { return .duplicate }
-            sequences.insert(sequence)
-            if sequences.count > Self.maximumSequences, let oldest = sequences.min() { sequences.remove(oldest) }
+            guard sequences.insert(sequence) else { return .duplicate }
         }
-        let counted = count(fault, devices: matches(fault))
-        guard counted.isEmpty else { return .counted(counted) }
+        let devices = matches(fault, row)
+        guard devices.isEmpty else {
+            let changed = count(fault, row, devices)
+            return changed.isEmpty ? .duplicate : .counted(changed)
+        }
         if unmatched.count >= Self.maximumUnmatched { unmatched.removeFirst() }
         unmatched.append(fault)
         return .unmatched
@@ -96,31 +136,20 @@ package struct HealthAnalyzer: Sendable {
 
     /// A sample of one device: also the proof that its vendor's library answers.
     package mutating func record(_ sample: DeviceSample, for id: DeviceID, at now: Int64) {
-        guard var known = evidence[id] else { return }
-        if known.sample?.vendorHealth != sample.vendorHealth || known.vendorHealthSinceMilliseconds == nil {
-            known.vendorHealthSinceMilliseconds = now
+        guard let known = evidence[id] else { return }
+        let told = evidence[id]?.take(sample, at: now, policy: policy) ?? []
+        for fault in told {
+            guard let row = row(of: fault), row.faultClass != .none else { continue }
+            _ = count(fault, row, [id])
         }
-        let warn = policy.temperature[known.device.vendor]?.warnCelsius ?? .infinity
-        let warm = (sample.temperatureCelsius ?? -.infinity) > warn
-        known.warmSinceMilliseconds = warm ? known.warmSinceMilliseconds ?? now : nil
-        known.sample = sample
-        known.sampledMilliseconds = now
-        if let state = sample.vendorHealth, let verdict = policy.vendorHealth[state], verdict.latched {
-            known.latch(
-                HealthLatch(
-                    factor: "vendor-health", code: 0,
-                    detail: "\(known.device.vendor.displayName)'s own health call says \(state.rawValue)",
-                    source: "vendor-library",
-                    atMilliseconds: now), repeated: false)
-        }
-        evidence[id] = known
         setWorker(Source(known.device)) { $0.inARow = 0 }
+        settle(id, at: now)
     }
 
     /// A vendor worker's count of missed deadlines, which starts at 0 with the agent. Whether it only grows or is set back
     /// by an answer: each growth is so many misses, and a smaller count is one since an answer.
     package mutating func record(missedDeadlines total: UInt64, vendor: Vendor, simulated: Bool, at now: Int64) {
-        let limits = policy.unresponsive
+        let limits = policy.collector
         setWorker(Source(vendor: vendor, simulated: simulated)) { worker in
             let before = worker.total ?? 0
             worker.total = total
@@ -131,81 +160,119 @@ package struct HealthAnalyzer: Sendable {
             worker.inARow = worker.inARow.addingReportingOverflow(new).overflow ? .max : worker.inARow + new
             for _ in 0..<min(new, 16) {
                 if worker.bucket == nil {
-                    worker.bucket = LeakyBucket(weight: limits.weight, atMilliseconds: now, source: "worker")
+                    worker.bucket = LeakyBucket(weight: limits.weight, atMilliseconds: now)
                 } else {
                     worker.bucket?.add(
-                        limits.weight, at: now, halfLifeSeconds: limits.halfLifeSeconds, source: "worker")
+                        limits.weight, at: now, halfLifeSeconds: limits.halfLifeSeconds)
                 }
             }
         }
     }
 
-    /// Takes the latches off a device, at an operator's word. Returns what was taken.
-    package mutating func clearLatches(of id: DeviceID) -> [HealthLatch] {
-        let taken = evidence[id]?.latches ?? absent[id]?.latches ?? []
-        evidence[id]?.latches = []
-        absent[id]?.latches = []
-        return taken
+    /// How long a vendor's worker took for one answer.
+    package mutating func record(answerMilliseconds: Double, vendor: Vendor, simulated: Bool, at now: Int64) {
+        let policy = policy.collector
+        setWorker(Source(vendor: vendor, simulated: simulated)) {
+            $0.answered(milliseconds: answerMilliseconds, at: now, policy: policy)
+        }
+    }
+
+    /// Takes off what holds a device's score down, at an operator's word; what still is so counts again at once.
+    /// - Throws: `unknownDevice`; `badReason` for none or too long a one.
+    package mutating func setHealthy(_ id: DeviceID, reason: String, actor: String, at now: Int64)
+        throws(HealthError) -> HealthClearing
+    {
+        let words = reason.unicodeScalars.filter { $0.properties.generalCategory != .control }
+        guard !words.allSatisfy({ $0.properties.isWhitespace }), reason.utf8.count <= 500 else {
+            throw HealthError(
+                .badReason, "a reason of 1 to 500 bytes is needed: who looked at the device, and what was found")
+        }
+        guard var memory = evidence[id]?.memory ?? absent[id]?.memory else {
+            throw HealthError(.unknownDevice, "no device \(id.uuid.prefix(128)) here")
+        }
+        let clearing = HealthClearing(
+            atMilliseconds: now, device: id, actor: String(actor.prefix(128)),
+            reason: String(String.UnicodeScalarView(words)), latches: memory.latches.map(\.detail),
+            scoreBefore: evidence[id].flatMap { health(of: $0, at: now).score })
+        memory.latches = []
+        memory.buckets = [:]
+        memory.lastCodes = [:]
+        memory.jobs = [:]
+        memory.sightings = [:]
+        memory.recovery = nil
+        memory.slow.corrected.forgive()
+        memory.slow.band = BandKeeper()
+        memory.note(
+            HealthRecord(
+                atMilliseconds: now, kind: .person, code: "", detail: "\(clearing.actor): \(clearing.reason)"))
+        if evidence[id] != nil { evidence[id]?.forgive(memory) } else { absent[id]?.memory = memory }
+        clearings.append(clearing)
+        clearings.removeFirst(max(0, clearings.count - HealthState.maximumClearings))
+        return clearing
     }
 
     // MARK: What follows
 
-    package func evaluate(at now: Int64) -> [DeviceID: DeviceHealth] {
-        evidence.mapValues { known in
-            HealthScorer.health(rules.flatMap { $0.findings(on: known, policy: policy, now: now) })
+    /// Scores at `now`, with the bands that hysteresis leaves them in; keeps the time that bands have lasted.
+    package mutating func judge(at now: Int64) -> [DeviceID: DeviceHealth] {
+        let peers = PeerComparison.compare(evidence, policy: policy, now: now)
+        for id in Array(evidence.keys) {
+            evidence[id]?.peers = peers[id] ?? PeerComparison()
+            settle(id, at: now)
+            guard let known = evidence[id] else { continue }
+            evidence[id]?.followTemperature(policy)
+            let score = health(of: known, at: now).score
+            _ = evidence[id]?.memory.slow.band.advance(score: score, at: now, policy: policy.hysteresis)
         }
+        settleNode(at: now)
+        _ = node.memory.slow.band.advance(score: nodeFactors(at: now).score, at: now, policy: policy.hysteresis)
+        return evaluate(at: now)
+    }
+
+    /// The same without keeping anything.
+    package func evaluate(at now: Int64) -> [DeviceID: DeviceHealth] {
+        evidence.mapValues { health(of: $0, at: now) }
+    }
+
+    /// The node's own faults, without those of its devices.
+    package func nodeHealth(at now: Int64) -> DeviceHealth { nodeFactors(at: now) }
+
+    /// What a workload may expect that takes the whole node: the worst of the node and its devices.
+    package func wholeNodeScore(at now: Int64) -> Int? {
+        let scores = evaluate(at: now).values.map(\.score) + [nodeFactors(at: now).score]
+        return scores.contains(nil) ? (scores.contains(0) ? 0 : nil) : scores.compactMap(\.self).min()
+    }
+
+    /// What happened to a device, oldest first.
+    package func history(of id: DeviceID) -> [HealthRecord] {
+        evidence[id]?.memory.history ?? absent[id]?.memory.history ?? []
     }
 
     /// What to keep over a restart.
     package var state: HealthState {
-        let present = evidence.map {
-            HealthState.Entry(device: $0.key, latches: $0.value.latches, buckets: $0.value.buckets)
-        }
-        let entries = (present + absent.values).filter { !$0.isEmpty }.sorted { $0.device < $1.device }
-        return HealthState(bootID: bootID, entries: entries, sequences: sequences.sorted())
+        let present = evidence.map { HealthState.Entry(device: $0.key, memory: $0.value.memory) }
+        let entries = (present + absent.values).filter { !$0.memory.isEmpty }.sorted { $0.device < $1.device }
+        return HealthState(
+            bootID: bootID, entries: Array(entries.prefix(Self.maximumEntries)), sequences: sequences.latest,
+            node: node.memory, clearings: clearings)
     }
 
     // MARK: Parts
 
-    private func matches(_ fault: Fault) -> [DeviceID] {
-        evidence.values.filter { known in
-            guard known.device.vendor == fault.vendor, !fault.simulated || known.device.simulated else { return false }
-            if let id = fault.device { return known.device.id == id }
-            guard let address = fault.pci else { return true }
-            guard let own = known.device.pci else { return false }
-            return (own.domain, own.bus, own.device) == (address.domain, address.bus, address.device)
-        }.map(\.device.id).sorted()
+    private func health(of known: DeviceEvidence, at now: Int64) -> DeviceHealth {
+        var result = HealthScorer.health(rules.flatMap { $0.findings(on: known, policy: policy, now: now) })
+        var keeper = known.memory.slow.band
+        result.band = keeper.advance(score: result.score, at: now, policy: policy.hysteresis)
+        result.coverage = known.coverage(at: now)
+        return result
     }
 
-    private mutating func count(_ fault: Fault, devices: [DeviceID]) -> [DeviceID] {
-        guard let family = policy.family(of: fault) else { return [] }
-        for id in devices {
-            if family.hard.codes.contains(fault.code) {
-                evidence[id]?.latch(
-                    HealthLatch(
-                        factor: fault.family, code: fault.code, detail: Self.detail(fault),
-                        source: fault.source,
-                        atMilliseconds: fault.atMilliseconds), repeated: true)
-            }
-            for group in family.soft where group.codes.contains(fault.code) {
-                let key = group.bucketKey(in: family)
-                if evidence[id]?.buckets[key] == nil {
-                    evidence[id]?.buckets[key] = LeakyBucket(
-                        weight: group.weight, atMilliseconds: fault.atMilliseconds, source: fault.source)
-                } else {
-                    evidence[id]?.buckets[key]?.add(
-                        group.weight, at: fault.atMilliseconds, halfLifeSeconds: group.halfLifeSeconds,
-                        source: fault.source)
-                }
-            }
-        }
-        return devices
-    }
-
-    private static func detail(_ fault: Fault) -> String {
-        let what = "\(fault.family == "xid" ? "Xid" : fault.family) \(fault.code)"
-        let said = fault.message.isEmpty ? "" : ": \(fault.message.prefix(120))"
-        return what + said + (fault.simulated ? " (simulated)" : "")
+    private func nodeFactors(at now: Int64) -> DeviceHealth {
+        let rules: [any HealthRule] = [HardFault(), SoftFault()]
+        var result = HealthScorer.health(rules.flatMap { $0.findings(on: node, policy: policy, now: now) })
+        var keeper = node.memory.slow.band
+        result.band = keeper.advance(score: result.score, at: now, policy: policy.hysteresis)
+        return result
     }
 
     private mutating func setWorker(_ source: Source, _ change: (inout WorkerEvidence) -> Void) {
@@ -214,22 +281,5 @@ package struct HealthAnalyzer: Sendable {
         guard worker != workers[source] else { return }
         workers[source] = worker
         for (id, known) in evidence where Source(known.device) == source { evidence[id]?.worker = worker }
-    }
-}
-
-extension HealthState.Entry {
-    fileprivate var isEmpty: Bool { latches.isEmpty && buckets.isEmpty }
-}
-
-extension DeviceEvidence {
-    /// One latch for each factor and code; `repeated` counts another sight of it.
-    fileprivate mutating func latch(_ new: HealthLatch, repeated: Bool) {
-        if let i = latches.firstIndex(where: { $0.factor == new.factor && $0.code == new.code }) {
-            guard repeated else { return }
-            latches[i].lastMilliseconds = max(latches[i].lastMilliseconds, new.lastMilliseconds)
-            latches[i].count = latches[i].count == .max ? .max : latches[i].count + 1
-        } else if latches.count < HealthAnalyzer.maximumLatches {
-            latches.append(new)
-        }
     }
 }

@@ -28,10 +28,13 @@ package struct VendorStatus: Hashable, Sendable, Codable {
     package var droppedValues: UInt64
     /// Devices the library listed that could not be taken, one sentence each.
     package var skippedDevices: [String]
+    /// How long the last sample took that came in time; nil from an older agent, and before the first.
+    package var answerMilliseconds: Double?
 
     package init(
         vendor: Vendor, simulated: Bool, state: State, reason: String? = nil, missedDeadlines: Int = 0,
-        restarts: Int = 0, stuck: Int = 0, droppedValues: UInt64 = 0, skippedDevices: [String] = []
+        restarts: Int = 0, stuck: Int = 0, droppedValues: UInt64 = 0, skippedDevices: [String] = [],
+        answerMilliseconds: Double? = nil
     ) {
         self.vendor = vendor
         self.simulated = simulated
@@ -42,5 +45,6 @@ package struct VendorStatus: Hashable, Sendable, Codable {
         self.stuck = stuck
         self.droppedValues = droppedValues
         self.skippedDevices = skippedDevices
+        self.answerMilliseconds = answerMilliseconds
     }
 }

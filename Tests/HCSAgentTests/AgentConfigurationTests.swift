@@ -102,8 +102,10 @@ import Testing
 
     @Test func `the built-in health policy is used unless the operator has one, which is read strictly`() throws {
         let directory = try TemporaryDirectory()
-        #expect(try Agent.healthPolicy(at: directory.file("health-policy.json")).unresponsive.missesInARow == 3)
-        let path = try directory.write("{\"version\": 1, \"colour\": 2}", to: "health-policy.json")
+        #expect(try Agent.healthPolicy(at: directory.file("health.yaml")).collector.missesInARow == 3)
+        let over = try directory.write("collector: {missesInARow: 5}\n", to: "other.yaml")
+        #expect(try Agent.healthPolicy(at: over).collector.missesInARow == 5)
+        let path = try directory.write("version: 2\ncolour: 2\n", to: "health.yaml")
         let error = #expect(throws: AgentError.self) { try Agent.healthPolicy(at: path) }
         #expect(error?.code == .configuration && error?.exitCode == 78)
         #expect(error?.message.contains("colour") == true)

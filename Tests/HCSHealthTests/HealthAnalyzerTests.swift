@@ -27,7 +27,7 @@ private let card = DeviceID("GPU-1")
         #expect(try health(analyzer).score == score)
     }
 
-    @Test func `a vendor without temperature limits is not judged by temperature`() throws {
+    @Test func `a vendor whose cap is 0 is not judged by temperature`() throws {
         var analyzer = HealthFixtures.analyzer([HealthFixtures.device("DCU-1", vendor: .hygon)])
         analyzer.record(DeviceSample(temperatureCelsius: 120), for: DeviceID("DCU-1"), at: start)
         #expect(try health(analyzer, of: DeviceID("DCU-1")).score == 100)
@@ -68,11 +68,14 @@ private let card = DeviceID("GPU-1")
             result.reasons == [
                 HealthReason(
                     factor: "xid", penalty: 1, detail: "Xid 79: message of 79", source: "kernel-log",
-                    sinceMilliseconds: start)
+                    sinceMilliseconds: start, code: "nvidia/xid/79", advice: "reboot",
+                    authority: "NVIDIA Xid catalogue 2025-10-29; gpud Fatal:RebootSystem; DCGM 4.6 FAIL")
             ])
         #expect(try health(analyzer, at: start + 365 * 86_400_000).score == 0)
         #expect(analyzer.record(HealthFixtures.fault(48, message: "")) == .counted([card]))
-        #expect(try health(analyzer).reasons.map(\.detail).contains("Xid 48"), "a driver that says no more than that")
+        #expect(
+            try health(analyzer).reasons.contains { $0.detail.hasPrefix("Xid 48: Double Bit ECC Error") },
+            "where the driver says no more, the catalogue does")
     }
 
     @Test(arguments: [
@@ -113,7 +116,8 @@ private let card = DeviceID("GPU-1")
         #expect(try health(analyzer).score == 50)
     }
 
-    @Test(arguments: [31, 43, 1_000_000]) func `a code that is no device's fault changes nothing`(code: UInt32) throws {
+    @Test(arguments: [43, 106, 1_000_000]) func `a code that is no device's fault changes nothing`(code: UInt32) throws
+    {
         var analyzer = HealthFixtures.analyzer([HealthFixtures.device("GPU-1")])
         #expect(analyzer.record(HealthFixtures.fault(code)) == .notDeviceFault)
         #expect(analyzer.record(HealthFixtures.fault(79, family: "other")) == .notDeviceFault)
@@ -229,7 +233,15 @@ private let card = DeviceID("GPU-1")
     @Test func `an operator can take the latches off`() throws {
         var analyzer = HealthFixtures.analyzer([HealthFixtures.device("GPU-1")])
         _ = analyzer.record(HealthFixtures.fault(79))
-        #expect(analyzer.clearLatches(of: card).map(\.code) == [79])
+        let clearing = try analyzer.setHealthy(card, reason: "reseated", actor: "root", at: start + 5)
+        #expect(clearing.latches == ["Xid 79: message of 79"] && clearing.scoreBefore == 0)
         #expect(try health(analyzer).score == 100)
+        #expect(try health(analyzer).band == .healthy, "at once: no hysteresis against a person's word")
+        #expect(analyzer.state.clearings == [clearing])
+        #expect(analyzer.history(of: card).map(\.kind) == [.latched, .person])
+        #expect(throws: HealthError.self) { try analyzer.setHealthy(card, reason: " \n", actor: "root", at: start) }
+        #expect(throws: HealthError.self) {
+            try analyzer.setHealthy(DeviceID("GPU-x"), reason: "x", actor: "root", at: start)
+        }
     }
 }

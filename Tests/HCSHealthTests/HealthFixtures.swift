@@ -7,26 +7,22 @@ enum HealthFixtures {
     static let start: Int64 = 1_700_000_000_000
     static let boot = "boot-a"
 
-    static let policy = HealthPolicy(
-        coverage: .init(maximumSampleAgeSeconds: 60, source: "test"),
-        unresponsive: .init(missesInARow: 3, weight: 0.1, cap: 0.5, halfLifeSeconds: 900, source: "test"),
-        temperature: [.nvidia: .init(warnCelsius: 80, badCelsius: 90, cap: 0.25, source: "test")],
-        vendorHealth: [
-            .good: .init(penalty: 0, latched: false, source: "test"),
-            .warning: .init(penalty: 0.2, latched: false, source: "test"),
-            .critical: .init(penalty: 1, latched: false, source: "test"),
-            .lost: .init(penalty: 1, latched: true, source: "test"),
-        ],
-        throughput: .init(minimumShare: 0.7, penalty: 0.1, source: "test"),
-        faults: [
-            .init(
-                family: "xid", vendor: .nvidia, hard: .init(codes: [79, 48], source: "test"),
-                soft: [
-                    .init(
-                        name: "contained", codes: [94], weight: 0.25, cap: 0.6, halfLifeSeconds: 1000, source: "test"),
-                    .init(name: "other", codes: [63, 92], weight: 0.1, cap: 0.2, halfLifeSeconds: 100, source: "test"),
-                ])
-        ])
+    /// Xid 79 and 48 are hard, 94 and 63 soft, 31 a program's.
+    static let policyText = """
+        duplicates: {windowSeconds: 0, sameFault: []}
+        hysteresis: {downSeconds: 0, upSeconds: 0, upMargin: 0}
+        coverage: {minimumShare: 0}
+        temperature:
+          hygon: {cap: 0}
+        groups:
+          contained-memory-error: {weight: 0.25, cap: 0.6, halfLifeSeconds: 1000}
+          row-remap: {weight: 0.1, cap: 0.2}
+          other-soft-xid: {weight: 0.1, cap: 0.2, halfLifeSeconds: 100}
+        """
+
+    static let policy: HealthPolicy = {
+        do { return try HealthPolicy(yaml: policyText, name: "the tests' policy") } catch { fatalError("\(error)") }
+    }()
 
     static func device(
         _ uuid: String, pci: String? = "0000:3b:00.0", vendor: Vendor = .nvidia, simulated: Bool = false

@@ -1,78 +1,104 @@
-import Foundation
 import HCSHealth
 import HCSModel
 import Testing
 
 @Suite struct HealthPolicyTests {
-    private func root() -> URL {
-        URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent()
-    }
-
-    private func shipped() throws -> Data {
-        try Data(contentsOf: root().appending(path: "Sources/HCSAgent/Data/health-policy.json"))
-    }
-
-    @Test func `the shipped policy is valid, covers every vendor and names a source for each group`() throws {
-        let policy = try JSONDecoder().decode(HealthPolicy.self, from: try shipped())
-        try policy.validate()
-        #expect(Set(policy.temperature.keys) == Set(Vendor.allCases))
+    @Test func `the built-in policy is valid, covers every vendor and names a source for each group`() throws {
+        let policy = try HealthPolicy.builtIn()
+        #expect(Set(policy.temperature.keys) == Set(Vendor.allCases.map(\.rawValue)))
+        #expect(Set(policy.spares.limits.keys) == Set(Vendor.allCases.map(\.rawValue)))
         #expect(policy.vendorHealth.count == 4)
-        #expect(policy.vendorHealth[.lost]?.latched == true)
-        let xid = try #require(policy.faults.first { $0.family == "xid" && $0.vendor == .nvidia })
-        #expect(
-            xid.hard.codes == [
-                46, 48, 54, 62, 64, 74, 79, 95, 109, 110, 119, 120, 136, 140, 143, 151, 155, 156, 158, 167, 169,
-            ])
-        // The table's SOFT codes; none of APP, INFO, DECODE or PASS-THROUGH lowers a score.
-        #expect(
-            Set(xid.soft.flatMap(\.codes)) == [
-                37, 38, 44, 45, 63, 66, 67, 92, 93, 94, 121, 157, 160, 161, 163, 164, 165, 168, 171, 172,
-            ])
+        #expect(policy.vendorHealth["lost"]?.latched == true)
         let sources =
-            [policy.coverage.source, policy.unresponsive.source, policy.throughput.source, xid.hard.source]
-            + xid.soft.map(\.source)
-            + policy.temperature.values.map(\.source) + policy.vendorHealth.values.map(\.source)
+            policy.groups.values.map(\.source) + policy.escalations.map(\.source)
+            + policy.recoveryActions.values.map(\.source) + policy.temperature.values.map { $0.source ?? "" }
+            + policy.vendorHealth.values.map(\.source)
+            + [
+                policy.duplicates.source, policy.latches.source, policy.coverage.source, policy.hysteresis.source,
+                policy.thermalResidual.source, policy.throttle.source, policy.clock.source,
+                policy.correctableErrors.source, policy.spares.source, policy.remapPending.source,
+                policy.pcieReplay.source, policy.pcieLink.source, policy.pcieErrors.source, policy.links.source,
+                policy.collector.source, policy.processes.source, policy.throughput.source,
+            ]
         #expect(sources.allSatisfy { $0.count > 10 })
+        let used = Set(FaultCatalogue.builtIn.rows.map(\.group)).union(["link-fault"])
+        #expect(
+            Set(policy.groups.keys).subtracting(used).isEmpty, "a group that no code falls into is a forgotten one")
     }
 
-    @Test func `a policy survives writing and reading`() throws {
-        let data = try JSONEncoder().encode(HealthFixtures.policy)
-        #expect(try JSONDecoder().decode(HealthPolicy.self, from: data) == HealthFixtures.policy)
+    @Test func `the text that is printed is the policy that is used, and overriding with it changes nothing`() throws {
+        let builtIn = try HealthPolicy.builtIn()
+        #expect(try HealthPolicy(yaml: HealthPolicy.builtInText, name: "printed") == builtIn)
+        #expect(try HealthPolicy(yaml: "# only a comment\n", name: "empty") == builtIn)
+    }
+
+    @Test func `a file holds only what differs`() throws {
+        let policy = try HealthPolicy(
+            yaml: """
+                codes:
+                  nvidia/xid/94: {class: hard, advice: reset, source: our fleet}
+                  nvidia/xid/43: {class: soft, group: other-soft-xid, source: our fleet}
+                groups: {link-fault: {weight: 0.3}}
+                duplicates:
+                  sameFault: []
+                """, name: "test")
+        let builtIn = try HealthPolicy.builtIn()
+        #expect(policy.groups["link-fault"]?.weight == 0.3)
+        #expect(policy.groups["link-fault"]?.cap == builtIn.groups["link-fault"]?.cap)
+        #expect(policy.duplicates.sameFault.isEmpty, "a list is replaced whole")
+        #expect(policy.duplicates.windowSeconds == builtIn.duplicates.windowSeconds)
+        func code(_ number: String) -> FaultCode { FaultCode(vendor: "nvidia", family: "xid", code: number) }
+        let row = try #require(policy.row(code("94"), in: .builtIn))
+        #expect(row.faultClass == .hard && row.advice == .reset && row.source == "our fleet")
+        #expect(row.name == "Contained memory error", "the rest is the catalogue's")
+        let other = try #require(policy.row(code("43"), in: .builtIn))
+        #expect(other.faultClass == .soft && other.group == "other-soft-xid")
     }
 
     @Test(arguments: [
-        (#""version": 1"#, #""version": 1, "colour": 2"#), (#""missesInARow""#, #""missesInRow""#),
-        (#""nvidia": {"#, #""nvidla": {"#), (#""good": {"#, #""fine": {"#),
-        (#""maximumSampleAgeSeconds": 60"#, #""maximumSampleAgeSeconds": 60, "extra": 1"#),
-        (#""weight": 0.25"#, #""weight": 0.25, "wait": 1"#), (#""family": "xid""#, #""family": "xid", "x": 1"#),
-        (#""minimumShare": 0.7"#, #""minimumShare": 0.7, "x": 1"#), (#""throughput""#, #""thruput""#),
+        "colour: 2", "coverage: {extra: 1}", "groups: {link-fault: {wait: 1}}", "temperature: {nvidla: {warn: 1}}",
+        "vendorHealth: {fine: {penalty: 0, latched: false, source: x}}", "throughput: {x: 1}",
+        "codes: {nvidia/xid/94: {clas: hard, source: x}}",
+        "escalations: [{codes: [], count: 1, x: 1, windowSeconds: 60, source: x}]",
+        "thermalResidual: {peers: {warm: 1}}",
+        "recoveryActions: {\"x\": {name: x, penalty: 0, advice: none, source: x}}",
     ])
-    func `an unknown key anywhere is an error`(from: String, to: String) throws {
-        let text = try #require(String(data: try shipped(), encoding: .utf8))
-        let range = try #require(text.range(of: from))
-        let changed = text.replacingCharacters(in: range, with: to)
-        #expect(throws: DecodingError.self) { try JSONDecoder().decode(HealthPolicy.self, from: Data(changed.utf8)) }
+    func `an unknown key anywhere is an error that names it`(text: String) throws {
+        let error = #expect(throws: HealthError.self) { try HealthPolicy(yaml: text, name: "the file") }
+        let words = ["colour", "extra", "wait", "nvidla", "fine", "x", "clas", "warm"]
+        #expect(words.contains { error?.message.contains($0) == true } && error?.message.hasPrefix("the file") == true)
     }
 
-    @Test func `numbers that make no sense are refused`() throws {
-        try HealthFixtures.policy.validate()
-        func refused(_ change: (inout HealthPolicy) -> Void, _ comment: Comment) {
-            var policy = HealthFixtures.policy
-            change(&policy)
-            #expect(throws: HealthError.self, comment) { try policy.validate() }
+    @Test(arguments: [
+        "version: 1", "version: x", "coverage: {maximumSampleAgeSeconds: 0}",
+        "coverage: {windowSeconds: 99999999999999999999}",
+        "collector: {missesInARow: 0}", "collector: {missesInARow: -1}", "collector: {weight: -1}",
+        "temperature: {nvidia: {bad: 80}}", "temperature: {nvidia: {cap: .nan}}", "temperature: {nvidia: {cap: .inf}}",
+        "vendorHealth: {warning: {latched: true}}", "throughput: {minimumShare: 1.1}", "throughput: {penalty: 1}",
+        "groups: {link-fault: {halfLifeSeconds: 0}}", "groups: {link-fault: {cap: 1}}",
+        "groups: {application-xid: {minimumJobs: 900}}", "codes: {nvidia/xid: {class: hard, source: x}}",
+        "codes: {nvidia/xid/43: {class: soft, source: x}}", "codes: {nvidia/xid/43: {class: softly, source: x}}",
+        "correctableErrors: {binSeconds: 0}", "correctableErrors: {drift: {threshold: .nan}}",
+        "throttle: {level: {bad: 0.01}}", "hysteresis: {upMargin: 90}", "duplicates: {sameFault: [[xid]]}",
+        "[1, 2]", "just words", "a: [", "codes:", "groups: 7", "coverage: &x {windowSeconds: *x}",
+        "escalations: [{codes: [nvidia/xid/94], count: 0, windowSeconds: 60, source: x}]",
+    ])
+    func `numbers and shapes that make no sense are refused`(text: String) throws {
+        #expect(throws: HealthError.self) { try HealthPolicy(yaml: text, name: "test") }
+    }
+
+    @Test func `a file that names itself again and again fills no memory`() throws {
+        var text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n"
+        for i in 1..<12 {
+            text += "a\(i): &a\(i) [" + Array(repeating: "*a\(i - 1)", count: 10).joined(separator: ", ") + "]\n"
         }
-        refused({ $0.version = 2 }, "another version")
-        refused({ $0.coverage.maximumSampleAgeSeconds = 0 }, "no time at all")
-        refused({ $0.unresponsive.missesInARow = 0 }, "zero misses")
-        refused({ $0.unresponsive.weight = -1 }, "a negative weight")
-        refused({ $0.temperature[.nvidia]?.badCelsius = 80 }, "warn equals bad")
-        refused({ $0.temperature[.nvidia]?.cap = .nan }, "no number")
-        refused({ $0.vendorHealth[.warning]?.latched = true }, "a latched half fault")
-        refused({ $0.throughput.minimumShare = 1.1 }, "more than all")
-        refused({ $0.throughput.penalty = 1 }, "slow is broken")
-        refused({ $0.faults[0].soft[0].codes.insert(79) }, "a code that is hard and soft")
-        refused({ $0.faults[0].soft[0].halfLifeSeconds = 0 }, "no half-life")
-        refused({ $0.faults.append($0.faults[0]) }, "a family twice")
+        let error = #expect(throws: HealthError.self) { try HealthPolicy(yaml: text, name: "test") }
+        #expect(error?.message.contains("too many") == true)
+        #expect(throws: HealthError.self) {
+            try HealthPolicy(yaml: String(repeating: "[", count: 5000), name: "test")
+        }
+        #expect(throws: HealthError.self) {
+            try HealthPolicy(yaml: String(repeating: "#", count: HealthPolicy.maximumBytes + 1), name: "test")
+        }
     }
 }

@@ -65,7 +65,7 @@ import Testing
                 try check(health)
                 if latched.contains(id) { #expect(health.score == 0, "a latch went away by itself") }
             }
-            for entry in analyzer.state.entries where !entry.latches.isEmpty { latched.insert(entry.device) }
+            for entry in analyzer.state.entries where !entry.memory.latches.isEmpty { latched.insert(entry.device) }
             #expect(analyzer.evaluate(at: now) == healths, "the same question twice gives two answers")
         }
     }
@@ -102,7 +102,7 @@ import Testing
             _ = analyzer.record(HealthFixtures.fault(94, sequence: UInt64(sequence)))
             _ = analyzer.record(HealthFixtures.fault(79, pci: "dead:00:00.0", sequence: 20_000 + UInt64(sequence)))
         }
-        #expect(analyzer.state.sequences.count <= HealthAnalyzer.maximumSequences)
+        #expect(analyzer.state.sequences.count <= SequenceWindow.limit)
         #expect(analyzer.state.entries.count == 1)
     }
 }

@@ -47,7 +47,7 @@ extension ModuleRule {
     static let table: [ModuleRule] = [
         ModuleRule("HCSModel", platform: [], never: pure),
         ModuleRule(
-            "HCSHealth", own: ["HCSModel"], outside: ["Collections", "DequeModule", "OrderedCollections"],
+            "HCSHealth", own: ["HCSModel"], outside: ["Collections", "DequeModule", "OrderedCollections", "Yams"],
             platform: ["Foundation", "Glibc"], never: pure),
         ModuleRule(
             "HCSPlacement", own: ["HCSModel"], outside: ["Collections", "HeapModule", "OrderedCollections"],
@@ -89,6 +89,7 @@ extension ModuleRule {
         ModuleRule(
             "hcs", own: ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "CVendorHooks"],
             outside: ["ArgumentParser", "Yams"]),
+        ModuleRule("hcs-eval-titan", own: ["HCSHealth", "HCSSystem"], platform: ["Glibc"]),
         ModuleRule("hcs-demo", own: ["HCSAPI", "HCSModel", "HCSSystem", "NativeArtifacts"]),
         ModuleRule("NativeArtifacts"),
         ModuleRule("HCSTestSupport"),

@@ -53,12 +53,8 @@ extension Fault {
 }
 
 extension HealthPolicy {
-    /// `hard` latches the device, `soft` lowers its score for a while, `none` says nothing of the device.
+    /// The class of the catalogue: `hard` and `held` latch the device, `none` says nothing of it.
     package func faultClass(of fault: Fault) -> String {
-        guard let family = faults.first(where: { $0.family == fault.family && $0.vendor == fault.vendor }) else {
-            return "none"
-        }
-        if family.hard.codes.contains(fault.code) { return "hard" }
-        return family.soft.contains { $0.codes.contains(fault.code) } ? "soft" : "none"
+        (row(FaultCode(fault), in: .builtIn)?.faultClass ?? .none).rawValue
     }
 }

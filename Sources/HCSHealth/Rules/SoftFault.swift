@@ -9,21 +9,20 @@ package struct SoftFault: HealthRule {
     package init() {}
 
     package func findings(on evidence: DeviceEvidence, policy: HealthPolicy, now: Int64) -> [HealthFinding] {
-        policy.faults.filter { $0.vendor == evidence.device.vendor }.flatMap { family in
-            family.soft.compactMap { group -> HealthFinding? in
-                guard let bucket = evidence.buckets[group.bucketKey(in: family)] else { return nil }
-                let penalty = min(group.cap, bucket.level(at: now, halfLifeSeconds: group.halfLifeSeconds))
-                guard penalty >= Self.negligible else { return nil }
-                return .factor(
-                    HealthReason(
-                        factor: family.family, penalty: penalty, detail: "\(group.name): \(bucket.count) seen",
-                        source: bucket.source ?? "kernel-log",
-                        sinceMilliseconds: bucket.sinceMilliseconds))
-            }
+        evidence.memory.buckets.sorted { $0.key < $1.key }.compactMap { name, bucket in
+            guard let group = policy.groups[name] else { return nil }
+            let level = bucket.level(at: now, halfLifeSeconds: group.halfLifeSeconds ?? .infinity)
+            let measure = HealthMeasure(level, unit: "weight", cap: group.cap)
+            guard measure.penalty >= Self.negligible else { return nil }
+            let last = evidence.memory.lastCodes[name]
+            return .factor(
+                HealthReason(
+                    factor: name, penalty: measure.penalty,
+                    detail: bucket.count == 1
+                        ? last?.detail ?? "1 seen" : "\(bucket.count) seen\(last.map { ", last \($0.detail)" } ?? "")",
+                    source: last?.source ?? "kernel-log", sinceMilliseconds: bucket.sinceMilliseconds,
+                    measure: measure, code: last.flatMap { $0.code.isEmpty ? nil : $0.code },
+                    advice: last?.advice?.rawValue, authority: last?.authority ?? group.source))
         }
     }
-}
-
-extension HealthPolicy.SoftGroup {
-    func bucketKey(in family: HealthPolicy.FaultFamily) -> String { "\(family.family)/\(name)" }
 }

@@ -1,28 +1,33 @@
 import HCSModel
 
-/// A hot device loses up to the policy's cap, in proportion between `warnCelsius` and `badCelsius`.
+/// A hot device loses up to the policy's cap, in proportion between `warn` and `bad`.
 package struct Temperature: HealthRule {
     package let name = "temperature"
 
     package init() {}
 
     package func findings(on evidence: DeviceEvidence, policy: HealthPolicy, now: Int64) -> [HealthFinding] {
-        guard let limits = policy.temperature[evidence.device.vendor],
-            let celsius = evidence.sample?.temperatureCelsius, celsius.isFinite, celsius > limits.warnCelsius
+        guard let limits = policy.temperature[evidence.device.vendor.rawValue],
+            let celsius = evidence.sample?.temperatureCelsius, celsius.isFinite, celsius > limits.warn
         else { return [] }
-        let share = min(1, (celsius - limits.warnCelsius) / (limits.badCelsius - limits.warnCelsius))
+        let measure = limits.measure(celsius, unit: "celsius")
+        guard measure.penalty >= SoftFault.negligible else { return [] }
         return [
             .factor(
                 HealthReason(
-                    factor: name, penalty: limits.cap * share,
-                    detail:
-                        "\(Self.text(celsius)) °C, warn \(Self.text(limits.warnCelsius)), bad \(Self.text(limits.badCelsius))",
-                    source: "vendor-library", sinceMilliseconds: evidence.warmSinceMilliseconds ?? now))
+                    factor: name, penalty: measure.penalty,
+                    detail: "\(celsius.short) °C, warn \(limits.warn.short), bad \(limits.bad.short)",
+                    source: "vendor-library", sinceMilliseconds: evidence.warmSinceMilliseconds ?? now,
+                    measure: measure, authority: limits.source))
         ]
     }
+}
 
-    private static func text(_ celsius: Double) -> String {
-        let tenths = (celsius * 10).rounded() / 10
-        return tenths == tenths.rounded() && abs(tenths) < 1e6 ? String(Int(tenths)) : String(tenths)
+extension Double {
+    /// For people: at most two decimals, and none where there are none.
+    var short: String {
+        guard isFinite, abs(self) < 1e12 else { return "\(self)" }
+        let hundredths = (self * 100).rounded() / 100
+        return hundredths == hundredths.rounded() ? String(Int64(hundredths)) : String(hundredths)
     }
 }

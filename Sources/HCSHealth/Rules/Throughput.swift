@@ -22,7 +22,8 @@ package struct Throughput: HealthRule {
                     factor: name, penalty: limit.penalty,
                     detail: "\(worst.0) measured at \(Self.percent(worst.1)) of the theoretical throughput, "
                         + "below \(Self.percent(limit.minimumShare))",
-                    source: "fingerprint", sinceMilliseconds: measured.atMilliseconds))
+                    source: "fingerprint", sinceMilliseconds: measured.atMilliseconds,
+                    authority: limit.source))
         ]
     }
 

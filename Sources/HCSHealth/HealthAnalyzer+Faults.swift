@@ -1,0 +1,153 @@
+import HCSModel
+
+extension HealthAnalyzer {
+    /// What the fault is worth: catalogue and policy, and for some the message itself. Nil: a code that nobody knows.
+    func row(of fault: Fault) -> FaultCatalogue.Row? {
+        guard var row = policy.row(FaultCode(fault), in: catalogue) else { return nil }
+        if row.faultClass == .decode {
+            row.faultClass = FaultText.isFatal(fault.record) || FaultText.isFatal(fault.message) ? .hard : .soft
+        }
+        return row
+    }
+
+    /// The devices that a fault touches.
+    func matches(_ fault: Fault, _ row: FaultCatalogue.Row) -> [DeviceID] {
+        let candidates = evidence.values.filter {
+            $0.device.vendor == fault.vendor && (!fault.simulated || $0.device.simulated)
+        }
+        if Self.isSwitchFamily(fault.family) {
+            // A switch is no device; what it does is felt by all that hang on it.
+            return candidates.filter(\.hasLinks).map(\.device.id).sorted()
+        }
+        if let id = fault.device { return candidates.map(\.device.id).filter { $0 == id } }
+        guard let address = fault.pci else { return candidates.map(\.device.id).sorted() }
+        var found = candidates.filter { $0.device.isAt(address) }
+        let ends =
+            fault.also + (row.group == "link-fault" || Self.isLinkCode(row.code) ? farEnds(of: found, fault) : [])
+        for end in ends {
+            found += candidates.filter { known in
+                known.device.isAt(end) && !found.contains { $0.device.id == known.device.id }
+            }
+        }
+        return found.map(\.device.id).sorted()
+    }
+
+    private static func isSwitchFamily(_ family: String) -> Bool { family == "sxid" || family == "hydcu-sxid" }
+
+    /// NVIDIA's own links: Xid 74 and, from NVLink 5 on, 144 to 150.
+    private static func isLinkCode(_ code: FaultCode) -> Bool {
+        code.vendor == "nvidia" && code.family == "xid" && ["74", "137", "155"].contains(code.code)
+    }
+
+    private func farEnds(of found: [DeviceEvidence], _ fault: Fault) -> [PCIAddress] {
+        guard let lane = FaultText.lane(in: fault.message) ?? FaultText.lane(in: fault.record) else { return [] }
+        return found.flatMap { known in
+            known.device.details.links.filter { $0.lane == lane }.compactMap(\.peerAddress)
+        }
+    }
+
+    /// The devices for which it was no duplicate.
+    mutating func count(_ fault: Fault, _ row: FaultCatalogue.Row, _ devices: [DeviceID]) -> [DeviceID] {
+        let job = fault.job ?? FaultText.process(in: fault.record) ?? FaultText.process(in: fault.message)
+        return devices.filter { id in
+            guard var known = evidence[id] else { return false }
+            let counted = known.count(
+                Telling(fault, row, job: job, bootID: bootID), policy: policy, sets: sets(of: row.code))
+            evidence[id] = known
+            return counted
+        }
+    }
+
+    private func sets(of code: FaultCode) -> [Int] {
+        (sameFault[code.description] ?? [])
+            + (code.code == FaultCode.any ? [] : sameFault[code.wildcard.description] ?? [])
+    }
+
+    /// What a probe of the host saw. Returns the devices it concerns; none: it is the node's, or nobody's.
+    package mutating func record(_ fault: HostFault) -> FaultOutcome {
+        switch fault.kind {
+        case .stuckCall, .holderGone: return recordProcess(fault)
+        case .pcieError: return recordDevices(fault)
+        case .thermalTrip where !fault.devices.isEmpty: return recordDevices(fault)
+        case .thermalTrip, .machineCheck, .memoryError, .firmwareRecord, .outOfMemoryKill: return recordNode(fault)
+        }
+    }
+
+    private mutating func recordProcess(_ fault: HostFault) -> FaultOutcome {
+        guard let pid = fault.pid else { return .notDeviceFault }
+        let held = evidence.values.filter { known in
+            (!fault.simulated || known.device.simulated)
+                && (fault.devices.contains { known.device.isAt($0) }
+                    || known.sample?.processes.contains { $0.pid == pid } == true
+                    || known.stuck.contains { $0.pid == pid })
+        }.map(\.device.id).sorted()
+        guard !held.isEmpty else { return .unmatched }
+        for id in held { evidence[id]?.setStuck(pid, fault) }
+        return .counted(held)
+    }
+
+    private mutating func recordDevices(_ fault: HostFault) -> FaultOutcome {
+        guard let row = policy.row(fault.code, in: catalogue) else { return .notDeviceFault }
+        let touched = evidence.values.filter { known in
+            (!fault.simulated || known.device.simulated) && fault.devices.contains { known.device.isAt($0) }
+        }.map(\.device.id).sorted()
+        guard !touched.isEmpty else { return .unmatched }
+        let telling = Telling(fault, row, bootID: bootID)
+        let changed = touched.filter { id in
+            guard var known = evidence[id] else { return false }
+            if fault.kind == .pcieError, fault.severity == .corrected {
+                let moved = known.countCorrected(fault, policy.pcieErrors.level)
+                evidence[id] = known
+                return moved
+            }
+            let counted = known.count(telling, policy: policy, sets: [])
+            evidence[id] = known
+            return counted
+        }
+        return changed.isEmpty ? .duplicate : .counted(changed)
+    }
+
+    private mutating func recordNode(_ fault: HostFault) -> FaultOutcome {
+        guard !fault.simulated, let row = policy.row(fault.code, in: catalogue), row.faultClass != .none else {
+            return .notDeviceFault
+        }
+        return node.count(Telling(fault, row, bootID: bootID), policy: policy, sets: []) ? .counted([]) : .duplicate
+    }
+}
+
+extension Device {
+    fileprivate func isAt(_ address: PCIAddress) -> Bool {
+        guard let pci else { return false }
+        return (pci.domain, pci.bus, pci.device) == (address.domain, address.bus, address.device)
+    }
+}
+
+extension DeviceEvidence {
+    fileprivate var hasLinks: Bool {
+        !device.details.links.isEmpty || sample?.signals.all(.linkUp).isEmpty == false
+    }
+
+    /// Whether the penalty moved by a point: a storm of corrected errors is no storm of news.
+    fileprivate mutating func countCorrected(_ fault: HostFault, _ level: HealthPolicy.Level) -> Bool {
+        let now = fault.atMilliseconds
+        func penalty() -> Double {
+            level.measure(pcieErrors.worst.level(at: now, halfLifeSeconds: level.halfLifeSeconds), unit: "").penalty
+        }
+        let before = penalty()
+        pcieErrors.add(
+            Double(min(fault.count, 1 << 40)), at: now, halfLifeSeconds: level.halfLifeSeconds, warn: level.warn)
+        return penalty() - before >= 0.01
+    }
+
+    fileprivate mutating func setStuck(_ pid: Int32, _ fault: HostFault) {
+        let before = stuck.first { $0.pid == pid }
+        stuck.removeAll { $0.pid == pid }
+        guard fault.kind == .stuckCall, stuck.count < Self.maximumStuck else { return }
+        let seconds = fault.seconds.flatMap { $0.isFinite ? min(31_536_000, max(0, $0)) : nil } ?? 0
+        let since = fault.atMilliseconds.subtractingReportingOverflow(Int64(seconds * 1000)).partialValue
+        stuck.append(
+            StuckProcess(
+                pid: pid, sinceMilliseconds: min(since, before?.sinceMilliseconds ?? since),
+                seenMilliseconds: fault.atMilliseconds, source: fault.source))
+    }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import Glibc
+import HCSAgent
+import HCSHealth
+import HCSModel
+import HCSProbe
+import HCSTestSupport
+import Testing
+
+@Suite struct HealthMonitorTests {
+    private let card = DeviceID("GPU-a")
+
+    private func monitor(_ path: String, boot: String = "b") async throws -> HealthMonitor {
+        let monitor = HealthMonitor(
+            policy: try Agent.healthPolicy(at: "/nonexistent/policy"), bootID: boot, path: path,
+            logger: AgentFixtures.logger)
+        await monitor.update(devices: [AgentFixtures.device()], at: 0)
+        return monitor
+    }
+
+    private func fault(_ code: UInt32, at now: Int64 = 0) -> Fault {
+        Fault(
+            family: "xid", code: code, vendor: .nvidia, pci: nil, message: "m", sequence: nil, atMilliseconds: now,
+            simulated: false)
+    }
+
+    @Test func `an operator's word is on the disk with who and why, and takes the latch off for good`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("health.json")
+        let one = try await monitor(path)
+        #expect(await one.record(fault(79)) == .counted([card]))
+        let clearing = try await one.setHealthy(card, reason: "reseated, burned in", actor: "alice", at: 5)
+        #expect(clearing.latches == ["Xid 79: m"])
+        let next = try await monitor(path)
+        #expect(await next.clearings() == [clearing])
+        #expect(await next.healths(at: 10)[card]?.score == nil, "no sample yet, and no latch either")
+        #expect(await next.history(of: card).map(\.kind) == [.latched, .person])
+        let text = try String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8)
+        #expect(text.contains("alice") && text.contains("reseated, burned in"))
+    }
+
+    @Test func `what cannot be written was not taken off`() async throws {
+        let directory = try TemporaryDirectory()
+        let one = try await monitor(directory.file("missing/health.json"))
+        _ = await one.record(fault(79))
+        await #expect(throws: (any Error).self) {
+            try await one.setHealthy(card, reason: "x", actor: "alice", at: 5)
+        }
+        #expect(await one.healths(at: 10)[card]?.score == 0)
+        #expect(await one.clearings().isEmpty)
+    }
+
+    @Test func `no reason and an unknown device are refused`() async throws {
+        let directory = try TemporaryDirectory()
+        let one = try await monitor(directory.file("health.json"))
+        _ = await one.record(fault(79))
+        for (id, reason) in [(card, " "), (card, String(repeating: "x", count: 501)), (DeviceID("GPU-b"), "x")] {
+            await #expect(throws: HealthError.self) {
+                try await one.setHealthy(id, reason: reason, actor: "alice", at: 5)
+            }
+        }
+        #expect(await one.healths(at: 10)[card]?.score == 0)
+    }
+
+    @Test func `a latch is written at once, baselines now and then, and a reboot is seen in the next start`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("health.json")
+        let one = try await monitor(path)
+        await one.save(at: 1_000_000)
+        let empty = try Data(contentsOf: URL(fileURLWithPath: path))
+        for tick in Int64(1)...5 {
+            await one.record(
+                samples: [card: DeviceSample(temperatureCelsius: 50, utilizationPercent: 90)], vendors: [],
+                at: tick * 10_000)
+            _ = await one.healths(at: tick * 10_000)
+            await one.save(at: 1_000_000 + tick * 10_000)
+        }
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == empty)
+        _ = await one.record(fault(48, at: 60_000))
+        await one.save(at: 1_060_000)
+        #expect(try Data(contentsOf: URL(fileURLWithPath: path)) != empty)
+
+        let rebooted = try await monitor(path, boot: "c")
+        for tick in Int64(0)...70 {
+            await rebooted.record(
+                samples: [card: DeviceSample(vendorHealth: .good)], vendors: [], at: 100_000 + tick * 10_000)
+            let score = await rebooted.healths(at: 100_000 + tick * 10_000)[card]?.score
+            #expect(score == 0 || tick > 55, "not before 10 quiet minutes")
+        }
+        #expect(await rebooted.healths(at: 800_000)[card]?.score == 100)
+    }
+
+    @Test func `what probes see lowers the devices behind a port, and the node`() async throws {
+        let directory = try TemporaryDirectory()
+        let one = try await monitor(directory.file("health.json"))
+        var device = AgentFixtures.device()
+        device.pci = PCIAddress("0000:3b:00.0")
+        await one.update(devices: [device], at: 0)
+        await one.record(samples: [card: DeviceSample()], vendors: [], at: 1000)
+        let seen = Sighting(monotonicNanoseconds: 0, atMilliseconds: 1000, via: .bpf)
+        func event(_ kind: HostEvent.Kind, _ severity: HostEvent.Severity) -> HostEvent {
+            HostEvent(
+                kind, seen: seen, severity: severity, pci: kind == .pcieError ? PCIAddress("0000:3a:00.0") : nil,
+                accelerators: kind == .pcieError ? [device.pci].compactMap(\.self) : [], message: "seen")
+        }
+        let faults = HostEvent.Kind.allCases.map { ($0, HostFault(event($0, .fatal))) }
+        #expect(
+            faults.filter { $0.1 == nil }.map(\.0) == [.holderSignal, .holderFound, .pressure],
+            "all else is somebody's health")
+        let corrected = try #require(HostFault(event(.machineCheck, .warning)))
+        #expect(
+            corrected.severity == .corrected && corrected.devices.isEmpty && corrected.source == "machine-check (bpf)")
+        #expect(await one.record(try #require(HostFault(event(.pcieError, .error)))) == .counted([card]))
+        #expect(await one.healths(at: 1000)[card]?.score == 70)
+        #expect(await one.record(try #require(HostFault(event(.pcieError, .fatal)))) == .counted([card]))
+        #expect(await one.healths(at: 1000)[card]?.score == 0)
+        #expect(await one.record(try #require(HostFault(event(.memoryError, .fatal)))) == .counted([]))
+        #expect(await one.nodeHealth(at: 1000).score == 0)
+    }
+}
