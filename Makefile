@@ -3,8 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor test-interceptor-homes test-bpf test-gpu stress-interceptor model-check test-devices \
-        check tidy lint fmt demo bench bench-interceptor bench-agent clean
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):[^\#]*\#\#.*/\1/p' Makefile)
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
@@ -81,6 +80,13 @@ test-devices: deps ## the device backends: their tests, and real clients on the 
 	@$(SWIFT_TEST) --filter HCSDeviceTests
 	@Tests/DeviceClients/run.sh '$(CURDIR)/.build/device-clients'
 
+test-metrics: build ## /metrics, alert rules and dashboards with a real Prometheus (fetches 20 MB)
+	@Tests/MetricsClients/run.sh '$(CURDIR)/.build/metrics-clients'
+
+test-placement: deps ## the placement core and the trace replay
+	@swift build --build-tests
+	@$(SWIFT_TEST) --filter HCSPlacementTests
+
 check: lint tidy ## format, exported symbols of the preload library, import table
 
 lint: deps
@@ -107,7 +113,7 @@ fmt: ## format the Swift and C sources in place
 demo: build ## the whole path on simulated devices, under a minute
 	@$(BIN)/hcs-demo
 
-bench: bench-interceptor bench-agent ## run the benchmarks
+bench: bench-interceptor bench-agent bench-placement ## run the benchmarks
 
 bench-interceptor: deps ## what the preload library costs, in one table (PEER=another preload library)
 	@$(MAKE) -C Benchmarks/interceptor OUT=$(CURDIR)/.build/bench-interceptor PEER='$(PEER)' bench
@@ -117,6 +123,10 @@ bench-agent: deps ## what agent and workers cost, in one table (SECONDS=300, EXP
 	@$(MAKE) -s -C CSources OUT='$(CURDIR)/.build/bench-agent/native' all
 	@$(MAKE) -C Benchmarks/agent OUT='$(CURDIR)/.build/bench-agent' PROGRAMS='$(CURDIR)/.build/release' \
 	    LIBRARIES='$(CURDIR)/.build/bench-agent/native/simulated' bench
+
+bench-placement: deps ## decisions per second of the placement core (NODES=, PODS=: CSV files of a trace)
+	@HCS_LIGHT=1 swift build -c release --product bench-placement --scratch-path .build/bench-placement
+	@.build/bench-placement/release/bench-placement $(if $(NODES),'$(NODES)' '$(PODS)')
 
 clean: ## remove what was built; fetched packages stay
 	@swift package clean

@@ -80,6 +80,9 @@ var targets: [Target] = [
         resources: [.embedInCode("Data/catalog.csv")]),
     module("HCSProbe", ["HCSModel", "HCSSystem", "CHCSProbe", logging], plugins: ["BuildBPF"]),
     program("hcs-vendor-worker", ["HCSDevice"]),
+    .executableTarget(
+        name: "bench-placement", dependencies: ["HCSPlacement"], path: "Benchmarks/placement",
+        exclude: ["README.md"], swiftSettings: strict),
 
     module("HCSTestSupport"),
     tests("HCSModelTests", ["HCSModel"]),

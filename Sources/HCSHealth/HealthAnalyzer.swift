@@ -76,8 +76,8 @@ package struct HealthAnalyzer: Sendable {
 
     // MARK: What happens
 
-    /// Counts a fault record once. Its PCI address matches a device by domain, bus and device (the function is ignored); one
-    /// without an address is every device's of its vendor. A simulated record never touches a real device.
+    /// Counts a fault record once. It is its device's, where one is named; else its PCI address matches a device by domain,
+    /// bus and device (the function is ignored), and one without an address is every device's of its vendor. A simulated record never touches a real device.
     package mutating func record(_ fault: Fault) -> FaultOutcome {
         guard let family = policy.family(of: fault),
             family.hard.codes.contains(fault.code) || family.soft.contains(where: { $0.codes.contains(fault.code) })
@@ -131,9 +131,10 @@ package struct HealthAnalyzer: Sendable {
             worker.inARow = worker.inARow.addingReportingOverflow(new).overflow ? .max : worker.inARow + new
             for _ in 0..<min(new, 16) {
                 if worker.bucket == nil {
-                    worker.bucket = LeakyBucket(weight: limits.weight, atMilliseconds: now)
+                    worker.bucket = LeakyBucket(weight: limits.weight, atMilliseconds: now, source: "worker")
                 } else {
-                    worker.bucket?.add(limits.weight, at: now, halfLifeSeconds: limits.halfLifeSeconds)
+                    worker.bucket?.add(
+                        limits.weight, at: now, halfLifeSeconds: limits.halfLifeSeconds, source: "worker")
                 }
             }
         }
@@ -169,6 +170,7 @@ package struct HealthAnalyzer: Sendable {
     private func matches(_ fault: Fault) -> [DeviceID] {
         evidence.values.filter { known in
             guard known.device.vendor == fault.vendor, !fault.simulated || known.device.simulated else { return false }
+            if let id = fault.device { return known.device.id == id }
             guard let address = fault.pci else { return true }
             guard let own = known.device.pci else { return false }
             return (own.domain, own.bus, own.device) == (address.domain, address.bus, address.device)
@@ -181,16 +183,19 @@ package struct HealthAnalyzer: Sendable {
             if family.hard.codes.contains(fault.code) {
                 evidence[id]?.latch(
                     HealthLatch(
-                        factor: fault.family, code: fault.code, detail: Self.detail(fault), source: "kernel-log",
+                        factor: fault.family, code: fault.code, detail: Self.detail(fault),
+                        source: fault.source,
                         atMilliseconds: fault.atMilliseconds), repeated: true)
             }
             for group in family.soft where group.codes.contains(fault.code) {
                 let key = group.bucketKey(in: family)
                 if evidence[id]?.buckets[key] == nil {
-                    evidence[id]?.buckets[key] = LeakyBucket(weight: group.weight, atMilliseconds: fault.atMilliseconds)
+                    evidence[id]?.buckets[key] = LeakyBucket(
+                        weight: group.weight, atMilliseconds: fault.atMilliseconds, source: fault.source)
                 } else {
                     evidence[id]?.buckets[key]?.add(
-                        group.weight, at: fault.atMilliseconds, halfLifeSeconds: group.halfLifeSeconds)
+                        group.weight, at: fault.atMilliseconds, halfLifeSeconds: group.halfLifeSeconds,
+                        source: fault.source)
                 }
             }
         }

@@ -7,9 +7,12 @@ package struct LeakyBucket: Hashable, Sendable, Codable {
     /// When the first event fell into an empty bucket.
     package private(set) var sinceMilliseconds: Int64
     package private(set) var count: UInt64
+    /// Who told the last event; nil where an older agent kept it.
+    package private(set) var source: String?
 
-    package init(weight: Double, atMilliseconds: Int64) {
+    package init(weight: Double, atMilliseconds: Int64, source: String) {
         value = weight
+        self.source = source
         self.atMilliseconds = atMilliseconds
         sinceMilliseconds = atMilliseconds
         count = 1
@@ -22,7 +25,8 @@ package struct LeakyBucket: Hashable, Sendable, Codable {
         return value * exp2(-Double(age.partialValue) / 1000 / halfLifeSeconds)
     }
 
-    package mutating func add(_ weight: Double, at now: Int64, halfLifeSeconds: Double) {
+    package mutating func add(_ weight: Double, at now: Int64, halfLifeSeconds: Double, source: String) {
+        self.source = source
         value = level(at: now, halfLifeSeconds: halfLifeSeconds) + weight
         atMilliseconds = max(now, atMilliseconds)
         count = count == .max ? count : count + 1

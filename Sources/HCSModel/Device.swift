@@ -111,6 +111,9 @@ package struct Device: Hashable, Sendable, Codable {
     /// For people: who made the card.
     package var makerName: String { details.maker ?? vendor.displayName }
 
+    /// For people: the model, and of a part how its card is cut.
+    package var modelName: String { details.partition?.profile.map { "\(model) \($0)" } ?? model }
+
     /// A report of an agent without details is a device without details.
     package init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: CodingKeys.self)

@@ -113,10 +113,15 @@ package struct Fault: Hashable, Sendable, Codable {
     package var sequence: UInt64?
     package var atMilliseconds: Int64
     package var simulated: Bool
+    /// Who told of it: `kernel-log`, `vendor-library`.
+    package var source: String
+    /// Whose it is, where that is told; else all devices at its address are meant.
+    package var device: DeviceID?
 
     package init(
         family: String, code: UInt32, vendor: Vendor, pci: PCIAddress?, message: String, record: String? = nil,
-        sequence: UInt64?, atMilliseconds: Int64, simulated: Bool
+        sequence: UInt64?, atMilliseconds: Int64, simulated: Bool, source: String = "kernel-log",
+        device: DeviceID? = nil
     ) {
         self.family = family
         self.code = code
@@ -127,5 +132,7 @@ package struct Fault: Hashable, Sendable, Codable {
         self.sequence = sequence
         self.atMilliseconds = atMilliseconds
         self.simulated = simulated
+        self.source = source
+        self.device = device
     }
 }

@@ -169,7 +169,7 @@ package struct TopologyMatrix: Hashable, Sendable, Codable {
             let place = places[device.id]
             return Member(
                 name: names.unique(device.vendor.memberName, Int(device.index), simulated: device.simulated),
-                device: device.id, vendor: device.vendor, model: device.model, simulated: device.simulated,
+                device: device.id, vendor: device.vendor, model: device.modelName, simulated: device.simulated,
                 slot: place?.slot ?? PCISlot(address: device.pci, numaNode: device.numaNode), cpus: place?.cpus)
         }
         for (kind, prefix) in [(Adapter.Kind.network, "NIC"), (.disk, "NVME")] {

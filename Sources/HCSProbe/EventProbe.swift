@@ -19,14 +19,14 @@ final class EventProbe<Source: EventSource>: Probe {
 
     func run(_ context: ProbeContext) {
         let inbox = Inbox(Source(options: options))
-        let reason: String
+        let reason: String?
         switch attach(inbox) {
         case .success(let object):
             set(.attached, "eBPF on \(Source.tracepoint ?? Source.name)")
-            context.ready()
             watch(object, inbox, context)
             return
         case .failure(let error): reason = error.message
+        case nil: reason = nil
         }
         take(inbox.source.look(), reason, context)
         context.ready()
@@ -38,19 +38,20 @@ final class EventProbe<Source: EventSource>: Probe {
     /// The source, and what its program told within `consume`; a reference, since the handler adds to it on this thread.
     private final class Inbox {
         var source: Source
-        var events: [ProbeEvent] = []
+        private var batch = EventBatch()
 
         init(_ source: Source) { self.source = source }
 
         func add(_ bytes: UnsafeRawBufferPointer) {
-            if let event = source.event(from: bytes) { events.append(event) }
+            if let event = source.event(from: bytes) { batch.add(event) }
         }
+
+        func take() -> [ProbeEvent] { batch.take() }
     }
 
-    private func attach(_ inbox: Inbox) -> Result<BPFObject, ProbeError> {
-        guard let program = Source.program, let tracepoint = Source.tracepoint else {
-            return .failure(ProbeError(.noProgram, "has no eBPF form"))
-        }
+    /// nil for a source without a program on a tracepoint.
+    private func attach(_ inbox: Inbox) -> Result<BPFObject, ProbeError>? {
+        guard let program = Source.program, let tracepoint = Source.tracepoint else { return nil }
         guard options.useBPF else { return .failure(ProbeError(.noProgram, "eBPF switched off")) }
         return Result { () throws(ProbeError) in
             let object = try BPFObject(
@@ -60,31 +61,40 @@ final class EventProbe<Source: EventSource>: Probe {
         }
     }
 
+    /// The ring buffers hold what a storm of thousands a second gives meanwhile.
+    private static var pause: Int32 { 20 }
+
     private func watch(_ object: BPFObject, _ inbox: Inbox, _ context: ProbeContext) {
-        while !Readiness.wait([context.stop.number, object.number])[0] {
+        inbox.source.refresh(object)
+        context.ready()
+        while !Readiness.wait([context.stop.number, object.number], milliseconds: Source.refreshInterval)[0] {
+            inbox.source.refresh(object)
             object.consume()
-            emit(inbox.events, context)
-            inbox.events.removeAll(keepingCapacity: true)
+            emit(inbox.take(), context)
             let drops = object.newDrops()
             current.withLock { $0.dropped += drops }
+            // A storm wakes the thread some fifty times a second at most, and its like events become one.
+            if Readiness.wait([context.stop.number], milliseconds: Self.pause)[0] { return }
         }
     }
 
-    private func take(_ look: FileLook, _ reason: String, _ context: ProbeContext) {
+    private func take(_ look: FileLook, _ reason: String?, _ context: ProbeContext) {
         let every = Source.interval / 1000
+        let why = (reason ?? look.reason).map { "; \($0)" } ?? ""
         switch look.coverage {
-        case .reads(let what): set(.polling, "reads \(what) every \(every) s; \(reason)")
-        case .nothing(let why): set(.unavailable, "\(why); \(reason)")
+        case .iterates(let what): set(.attached, "eBPF iterator over \(what) every \(every) s")
+        case .reads(let what): set(.polling, "reads \(what) every \(every) s\(why)")
+        case .nothing(let what): set(.unavailable, "\(what)\(why)")
         }
         emit(look.events, context)
     }
 
     private func emit(_ events: [ProbeEvent], _ context: ProbeContext) {
         guard !events.isEmpty else { return }
-        let lost = events.count { !context.emit($0) }
+        let lost = events.filter { !context.emit($0) }
         current.withLock {
-            $0.events += UInt64(events.count)
-            $0.dropped += UInt64(lost)
+            $0.events = events.reduce($0.events) { $0.saturatingAdd($1.count) }
+            $0.dropped = lost.reduce($0.dropped) { $0.saturatingAdd($1.count) }
         }
     }
 

@@ -23,15 +23,17 @@ package struct HostEvent: Hashable, Sendable {
         case holderSignal = "holder-signal"
         /// A process that holds `devicePaths` cannot be interrupted (state D) or has been in one system call on the
         /// device for `amount` seconds. Told when it begins to be too long, and again each time it has doubled.
+        /// `codes` is the kernel's function that it waits in, where that may be read.
         case stuckCall = "stuck-call"
         /// A process was found to hold `devicePaths`: who uses the devices, with or without HCS. No fault.
         case holderFound = "holder-found"
         /// That process let go of `devicePaths`, or ended. No fault.
         case holderGone = "holder-gone"
-        /// A thermal zone or a sensor passed a limit, at `amount` degrees Celsius. `pci` where it is an accelerator's.
+        /// A thermal zone or an accelerator's sensor passed a limit, at `amount` degrees Celsius. `codes` is which one
+        /// (`critical`; of a sensor `crit`), `pci` the sensor's accelerator.
         case thermalTrip = "thermal-trip"
-        /// Tasks stalled for want of memory, I/O or processor (PSI): `amount` is the share of the last ten seconds in
-        /// percent, `codes` the resource (`memory`).
+        /// All tasks stood still for want of memory or I/O (PSI): `amount` is the share of the last ten seconds in percent,
+        /// `codes` the resource (`memory`, `io`).
         case pressure
     }
 

@@ -37,7 +37,7 @@ struct DeviceDescription: Codable, Sendable, Equatable {
 
     /// Width of the longest line that is made of words.
     private static let width = 78
-    private static let labelWidth = 25
+    private static let labelWidth = 28
 
     private typealias Line = (label: String, value: String)
 
@@ -130,8 +130,10 @@ struct DeviceDescription: Codable, Sendable, Equatable {
         let given = Signal.allCases.filter { !readings.all($0).isEmpty }
         return SignalGroup.allCases.map { group in
             let lines: [Line] = given.filter { SignalGroup($0) == group }.map { signal in
-                let values = readings.all(signal).map { instance, value in
-                    (instance.map { "\($0) " } ?? "") + signal.traits.unit.text(value)
+                let all = readings.all(signal)
+                let values = all.map { instance, value in
+                    let isSum = instance == nil && all.count > 1 && signal.traits.unit == .count
+                    return (instance.map { "\($0) " } ?? "") + signal.text(value) + (isSum ? " in all" : "")
                 }
                 return (signal.words, values.joined(separator: ", "))
             }
@@ -218,6 +220,17 @@ extension Signal {
     /// `eccUncorrectedVolatile` as `ecc uncorrected volatile`.
     fileprivate var words: String {
         rawValue.reduce(into: "") { $0 += $1.isUppercase ? " \($1.lowercased())" : String($1) }
+    }
+
+    /// A value with its unit, in words where the driver has words.
+    fileprivate func text(_ value: Double) -> String {
+        switch self {
+        case .eccMode: return value == 0 ? "off" : "on"
+        case .recoveryAction:
+            let actions = ["none", "reset", "reboot", "drain", "drain and reset"]
+            return Int(exactly: value).flatMap { actions.indices.contains($0) ? actions[$0] : nil } ?? "code \(value)"
+        default: return traits.unit.text(value)
+        }
     }
 }
 

@@ -28,7 +28,9 @@ import Testing
             HealthLatch(
                 factor: "xid", code: 79, detail: "gone", source: "kernel-log", atMilliseconds: HealthFixtures.start)
         ]
-        evidence.buckets = ["xid/contained": LeakyBucket(weight: 5, atMilliseconds: HealthFixtures.start)]
+        evidence.buckets = [
+            "xid/contained": LeakyBucket(weight: 5, atMilliseconds: HealthFixtures.start, source: "kernel-log")
+        ]
         evidence.sample = DeviceSample(temperatureCelsius: 1000, vendorHealth: .critical)
         evidence.worker.inARow = .max
         evidence.device.fingerprint = HealthFixtures.measured(compute: 0, bandwidth: nil)

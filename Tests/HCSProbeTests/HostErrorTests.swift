@@ -90,8 +90,8 @@ import Testing
         try controller(0, corrected: "5", uncorrected: "1", module: "5", label: "CPU_SrcID#0_DIMM#0")
         let found = source.look().hostEvents
         #expect(found.map(\.severity) == [.warning, .error] && found.map(\.count) == [2, 1])
-        #expect(found.first?.message == "2 corrected memory errors at mc0 (CPU_SrcID#0_DIMM#0)")
-        #expect(found.last?.message == "1 uncorrected memory error at mc0")
+        #expect(found.first?.message == "corrected memory error at mc0 (CPU_SrcID#0_DIMM#0)")
+        #expect(found.last?.message == "uncorrected memory error at mc0")
         #expect(source.look().events.isEmpty)
     }
 
@@ -104,7 +104,7 @@ import Testing
         fill(&raw.label, "DIMM\u{1b}[31m A")
         let found = try #require(event(&source, raw))
         #expect(found.kind == .memoryError && found.severity == .error && found.count == 1)
-        #expect(found.message == "1 uncorrected memory error at mc4 (DIMM?[31m A)")
+        #expect(found.message == "uncorrected memory error at mc4 (DIMM?[31m A)")
         raw.count = .max
         #expect(event(&source, raw)?.count == UInt64(UInt32.max))
         raw.type = 9

@@ -127,6 +127,9 @@ struct TopologyCommandTests {
         signals[.clock, "compute"] = 1200
         signals[.clock, "memory"] = 1600
         signals[.memoryReserved] = 1_073_741_824
+        signals[.recoveryAction] = 4
+        signals[.eccUncorrectedVolatile] = 3
+        signals[.eccUncorrectedVolatile, "dram"] = 3
         for lane in 0..<24 { signals[.linkErrors, "\(lane)/crc"] = Double(lane) }
         view.sample = DeviceSample(
             memoryUsed: .gibibytes(3), vendorHealth: .warning, faultCodes: [7, 9], signals: signals,
@@ -150,22 +153,33 @@ struct TopologyCommandTests {
         let text = DeviceDescription(full).text(.plain)
         let lines = text.split(separator: "\n").map(String.init)
         for expected in [
-            "  id                     GPU-a", "  vendor                 NVIDIA", "  serial                 S?[31m",
-            "  partition              1g.10gb, 1 of 7 slices of GPU-card", "  driver                 550.1",
-            "  fp16                   989.5 TFLOPS", "  int8                   1979 TOPS",
-            "  used, by the driver    3Gi", "  workloads              a, b", "  score                  70 degraded",
-            "  the vendor's word      warning", "  fault codes            7, 9", "  temperature            45.3 °C",
-            "  clock                  compute 1200 MHz, memory 1600 MHz", "  pcie receive           12.5 MB/s",
-            "  ecc mode               yes", "  memory reserved        1Gi",
-            "  nvlink                 4 lanes (0-3) up, to 0000:04:00.0", "  pid 5                  2Gi",
+            "  id                        GPU-a", "  vendor                    NVIDIA",
+            "  serial                    S?[31m",
+            "  partition                 1g.10gb, 1 of 7 slices of GPU-card", "  driver                    550.1",
+            "  fp16                      989.5 TFLOPS", "  int8                      1979 TOPS",
+            "  used, by the driver       3Gi", "  workloads                 a, b",
+            "  score                     70 degraded",
+            "  the vendor's word         warning", "  fault codes               7, 9",
+            "  temperature               45.3 °C",
+            "  clock                     compute 1200 MHz, memory 1600 MHz", "  pcie receive              12.5 MB/s",
+            "  ecc mode                  on", "  memory reserved           1Gi",
+            "  recovery action           drain and reset", "  ecc uncorrected volatile  3 in all, dram 3",
+            "  nvlink                    4 lanes (0-3) up, to 0000:04:00.0", "  pid 5                     2Gi",
         ] { #expect(lines.contains(expected), "'\(expected)' is not in\n\(text)") }
         #expect(
-            lines.firstIndex(of: "  pid 5                  2Gi").map { lines[$0 + 1] } == "  pid 7                  1Gi"
+            lines.firstIndex(of: "  pid 5                     2Gi").map { lines[$0 + 1] }
+                == "  pid 7                     1Gi"
         )
+        #expect(ListDevicesCommand.table([full], .plain).contains("  Card 1g.10gb  "), "which part of its card")
         #expect(text.contains("-30 %: it has been too hot"))
-        #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines.filter { $0.count > 80 })")
         #expect(
-            lines.contains { $0.hasPrefix(String(repeating: " ", count: 25) + "too hot for") },
+            lines.allSatisfy {
+                $0.utf8.first != 0x20 || $0.hasPrefix(String(repeating: " ", count: 28)) || $0.prefix(28).last == " "
+            }, "one column of values")
+        #expect(lines.allSatisfy { $0.count <= 80 }, "\(lines.filter { $0.count > 80 })")
+        let below = String(repeating: " ", count: 28)
+        #expect(
+            lines.contains { $0.hasPrefix(below) && !$0.hasPrefix(below + " ") && $0.contains("too hot") },
             "a long sentence goes on below itself")
     }
 
@@ -187,8 +201,8 @@ struct TopologyCommandTests {
         let bare = DeviceReport(
             device: device("X", .hygon, 0, ""), sample: nil, health: DeviceHealth(score: nil, reasons: []))
         let text = DeviceDescription(bare, node: "h").text(.plain)
-        #expect(text.contains("  score                  unknown"))
-        #expect(text.contains("  leased by this agent   0") && !text.contains("granted"))
+        #expect(text.contains("  score                     unknown"))
+        #expect(text.contains("  leased by this agent      0") && !text.contains("granted"))
     }
 
     @Test("a device is found by its UUID or by a beginning that no other has")

@@ -6,6 +6,7 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
     package struct DeviceEntry: Hashable, Sendable, Codable {
         package var id: DeviceID
         package var vendor: Vendor
+        /// With how its card is cut, for a part of one.
         package var model: String
         package var index: UInt32
         package var memory: ByteCount
@@ -20,7 +21,7 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
         package init(_ device: Device, outdated: MeasuredFingerprint? = nil, unavailable: String? = nil) {
             id = device.id
             vendor = device.vendor
-            model = device.model
+            model = device.modelName
             index = device.index
             memory = device.memory
             driverVersion = device.driverVersion
@@ -48,6 +49,8 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
     package var version: String
     package var host: String
     package var atMilliseconds: Int64
+    /// Who was asked for the devices and what they said, one line each.
+    package var asked: [String]
     package var devices: [DeviceEntry]
     package var cpu: CPUEntry
     /// Why there is nothing above; nil where there is, or nobody asked.
@@ -56,12 +59,14 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
     package var problems: [String]
 
     package init(
-        host: String, atMilliseconds: Int64, devices: [DeviceEntry], cpu: CPUEntry, remark: String? = nil,
+        host: String, atMilliseconds: Int64, asked: [String] = [], devices: [DeviceEntry], cpu: CPUEntry,
+        remark: String? = nil,
         problems: [String] = []
     ) {
         version = HCSVersion.current
         self.host = host
         self.atMilliseconds = atMilliseconds
+        self.asked = asked
         self.devices = devices
         self.cpu = cpu
         self.remark = remark
@@ -72,7 +77,8 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
 extension FingerprintReport {
     /// For people.
     package var text: String {
-        var lines: [String] = []
+        var lines = asked
+        if !lines.isEmpty { lines.append("") }
         for device in devices { lines += self.lines(device) + [""] }
         if let remark { lines += [remark, ""] }
         lines.append("Processors  \(cpu.model), \(cpu.count) CPU\(cpu.count == 1 ? "" : "s")")
@@ -109,7 +115,7 @@ extension FingerprintReport {
     }
 
     private func how(_ measured: MeasuredFingerprint, driver word: String = "driver") -> String {
-        let age = max(0, atMilliseconds - measured.atMilliseconds) / 1000
+        let age = max(0, atMilliseconds - max(0, measured.atMilliseconds)) / 1000
         let unit =
             age < 120
             ? "\(age) s" : age < 7200 ? "\(age / 60) min" : age < 172_800 ? "\(age / 3600) h" : "\(age / 86_400) d"

@@ -17,7 +17,7 @@ package struct SoftFault: HealthRule {
                 return .factor(
                     HealthReason(
                         factor: family.family, penalty: penalty, detail: "\(group.name): \(bucket.count) seen",
-                        source: "kernel-log",
+                        source: bucket.source ?? "kernel-log",
                         sinceMilliseconds: bucket.sinceMilliseconds))
             }
         }

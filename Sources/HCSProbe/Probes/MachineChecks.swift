@@ -73,7 +73,7 @@ struct MachineChecks: EventSource {
                 .host(
                     HostEvent(
                         .machineCheck, seen: seen, severity: line.severity, count: growth,
-                        message: "\(growth) \(line.words)\(growth == 1 ? "" : "s")")))
+                        message: line.words)))
         }
         return FileLook(events: events, coverage: .reads("machine check interrupts"))
     }

@@ -27,7 +27,7 @@ struct MemoryErrors: EventSource {
                 .memoryError, seen: .program(atNanoseconds: event.ktime_ns), severity: severity,
                 count: UInt64(event.count),
                 message: Self.message(
-                    UInt64(max(1, event.count)), word, controller: "mc\(event.controller)",
+                    word, controller: "mc\(event.controller)",
                     modules: label.isEmpty ? [] : [label]) + (text.isEmpty ? "" : ": \(text)")))
     }
 
@@ -42,9 +42,9 @@ struct MemoryErrors: EventSource {
         }
     }
 
-    private static func message(_ count: UInt64, _ word: String, controller: String, modules: [String]) -> String {
+    private static func message(_ word: String, controller: String, modules: [String]) -> String {
         let place = modules.isEmpty ? "" : " (\(modules.prefix(4).joined(separator: ", ")))"
-        return "\(count) \(word) memory error\(count == 1 ? "" : "s") at \(controller)\(place)"
+        return "\(word) memory error at \(controller)\(place)"
     }
 
     // MARK: Files
@@ -77,7 +77,7 @@ struct MemoryErrors: EventSource {
                         HostEvent(
                             .memoryError, seen: seen, severity: kind.severity, count: growth,
                             message: Self.message(
-                                growth, kind.word, controller: controller, modules: grown.map(\.label)))))
+                                kind.word, controller: controller, modules: grown.map(\.label)))))
             }
         }
         let count = controllers.count

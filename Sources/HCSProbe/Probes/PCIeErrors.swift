@@ -58,12 +58,11 @@ struct PCIeErrors: EventSource {
         accelerators: [PCIAddress]
     ) -> ProbeEvent {
         let what = names.isEmpty ? "" : ": \(names.joined(separator: ", "))"
-        let times = count == 1 ? "a" : "\(count)"
         return .host(
             HostEvent(
                 .pcieError, seen: seen, severity: severity.severity, count: count, pci: address,
                 accelerators: accelerators, codes: names,
-                message: "\(times) \(severity.words) PCIe error\(count == 1 ? "" : "s") at \(address)\(what)"))
+                message: "\(severity.words) PCIe error at \(address)\(what)"))
     }
 
     // MARK: Files

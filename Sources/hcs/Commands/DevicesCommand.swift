@@ -40,7 +40,7 @@ struct ListDevicesCommand: AsyncParsableCommand {
         for view in devices {
             let device = view.device
             table.add([
-                .init(view.node), .init(device.makerName), .init(device.model), .init(device.id.uuid),
+                .init(view.node), .init(device.makerName), .init(device.modelName), .init(device.id.uuid),
                 .init(Format.bytes(view.ledger.free)), .init(Format.bytes(device.memory)),
                 .init(Format.tflops(device.fingerprint.tflops[.fp16])),
                 .init(Format.tflops(device.fingerprint.tflops[.fp32])),

@@ -1,0 +1,82 @@
+/// What room for scarce work is worth: work that needs several devices of one node, or certain models, or no device but
+/// much CPU. The price of a shape rises with the square of its scarcity (all that is free over what is free where the
+/// shape fits); taking such room costs price times amount. Without scarce work in the mix all prices are zero.
+struct SupplyPrices {
+    private struct Good {
+        var shape: PackingShape
+        /// Part of the demand for devices; for work without devices its popularity in the same unit.
+        var demand: Double
+        /// Fixed point, per thousandth; 0 = no price.
+        var price: Int64
+    }
+
+    private var goods: [Good]
+
+    /// Devices that a device's worth of scarce room costs at full demand and scarcity 1.
+    static let weight = 0.04
+    static let scarcityLimit = 50.0
+    /// What a piece of work without devices is worth, in devices.
+    static let worthWithoutDevices = 4.0
+    static let scale = Double(1 << 16)
+
+    init(mix: WorkloadMix) {
+        let mean = mix.meanDevices
+        guard mean > 0 else {
+            goods = []
+            return
+        }
+        goods = mix.entries.compactMap { entry in
+            let shape = entry.shape
+            let popularity = Double(entry.count) / Double(mix.total)
+            if shape.devices == 0 {
+                return Good(shape: shape, demand: popularity * Self.worthWithoutDevices / mean, price: 0)
+            }
+            guard shape.devices > 1 || shape.models != PackingShape.anyModel else { return nil }
+            return Good(shape: shape, demand: popularity * Double(shape.deviceMilli) / 1000 / mean, price: 0)
+        }
+    }
+
+    var isEmpty: Bool { goods.isEmpty }
+
+    /// Sets the prices by what is free; `states` is every node's state.
+    mutating func update(_ states: [Int32], of table: PackingStateTable) {
+        var freeDevices = 0
+        var freeCPU = 0
+        var supply = Array(repeating: 0, count: goods.count)
+        for number in states {
+            let state = table.states[Int(number)]
+            freeDevices += state.freeMilli
+            freeCPU += Int(state.cpu)
+            for i in goods.indices { supply[i] += Self.usable(state, goods[i].shape) }
+        }
+        for i in goods.indices {
+            goods[i].price = 0
+            guard supply[i] > 0 else { continue }
+            let good = goods[i]
+            let all = good.shape.devices > 0 ? freeDevices : freeCPU
+            let scarcity = min(Self.scarcityLimit, Double(all) / Double(supply[i]))
+            let perUnit = good.shape.devices > 0 ? scarcity : Double(freeDevices) / Double(supply[i])
+            let price = Self.weight * good.demand * scarcity * perUnit * Double(StrandedValue.sequences) * Self.scale
+            goods[i].price = Int64(min(price, 1e12).rounded())
+        }
+    }
+
+    /// What the node's room is worth at these prices.
+    func worth(_ state: PackingState) -> Int64 {
+        var sum: Int64 = 0
+        for good in goods where good.price > 0 { sum += good.price * Int64(Self.usable(state, good.shape)) }
+        return sum
+    }
+
+    /// Thousandths of devices (without devices: of cores) that `shape` could use.
+    private static func usable(_ state: PackingState, _ shape: PackingShape) -> Int {
+        guard state.cpu >= shape.cpu else { return 0 }
+        guard shape.devices > 0 else { return Int(state.cpu) }
+        guard shape.allows(model: state.model) else { return 0 }
+        let fitting = state.fitting(shape.share)
+        guard fitting >= Int(shape.devices) else { return 0 }
+        var sum = 0
+        for i in 0..<fitting { sum += Int(state.free[i]) }
+        return sum
+    }
+}
