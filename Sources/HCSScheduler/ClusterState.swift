@@ -325,7 +325,10 @@ package struct ClusterState: Sendable {
                 }
                 let moved = Reconciler.deviceFault(present, device: grant.device, reason: reason, now: now)
                 guard moved != present else { continue }
-                guard moved.phase != .queued || mayMove(off: grant.device, of: report, monotonic: monotonic, now: now)
+                // What has not started is new work, which a faulty device never gets; what has ended is ended.
+                guard
+                    present.phase != .running || moved.phase != .queued
+                        || mayMove(off: grant.device, of: report, monotonic: monotonic, now: now)
                 else { continue }
                 update(moved)
             }

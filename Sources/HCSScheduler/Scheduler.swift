@@ -172,6 +172,9 @@ package actor Scheduler {
         await saveEvents()
     }
 
+    /// Stores what is not stored yet, in a task of its own: a cancelled one writes nothing.
+    package func close() async { await Task { await saveEvents() }.value }
+
     private func saveEvents() async {
         await takeTurn()
         defer { endTurn() }

@@ -76,7 +76,11 @@ package struct SchedulerDaemon: Sendable {
             services: [application, SchedulerTicker(scheduler: scheduler, logger: logger)] + deliveries,
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(5)
-        try await ServiceGroup(configuration: group).run()
+        do { try await ServiceGroup(configuration: group).run() } catch {
+            await scheduler.close()
+            throw error
+        }
+        await scheduler.close()
         try? FileManager.default.removeItem(atPath: addressFile)
         logger.info("stopped")
     }

@@ -8,6 +8,7 @@ struct DeviceDescription: Codable, Sendable, Equatable {
     var sample: DeviceSample?
     var health: DeviceHealth
     var blocked: String?
+    var cordon: Cordon?
     /// The scheduler's.
     var ledger: DeviceLedger?
     /// What the host's agent has leased itself; only where the agent was asked.
@@ -19,6 +20,7 @@ struct DeviceDescription: Codable, Sendable, Equatable {
         sample = view.sample
         health = view.health
         blocked = view.blocked
+        cordon = view.cordon
         ledger = view.ledger
     }
 
@@ -91,6 +93,9 @@ struct DeviceDescription: Codable, Sendable, Equatable {
         }
         if let localGranted { lines.append(("leased by this agent", Format.bytes(localGranted))) }
         if let blocked { lines.append(("gets no work", blocked)) }
+        if let cordon {
+            lines.append((cordon.target.device == nil ? "its node" : "by order", Cordons.sentence(cordon)))
+        }
         return lines
     }
 

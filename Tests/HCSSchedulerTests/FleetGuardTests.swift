@@ -81,6 +81,17 @@ import Testing
         #expect(await events(scheduler, .guardHeld).map(\.device) == [DeviceID("used-2")])
     }
 
+    @Test func `what has not started is placed anew, whatever the guard holds`() async throws {
+        let scheduler = try await open()
+        var reports = ReportMaker()
+        let running = try await fill(scheduler, &reports, 3)
+        let failing = (0..<3).map { mute("used-\($0)") } + (0..<3).map { gpu("free-\($0)") }
+        _ = try await scheduler.receive(reports.make(failing, workloads: Array(running.dropLast())))
+        #expect(await movedCount(scheduler) == 2, "one of the two that run, and the one that does not")
+        #expect(await events(scheduler, .automaticMove).count == 1)
+        #expect(try await scheduler.view("w2").attempt == 2)
+    }
+
     @Test func `a tenth of a large pool may move`() {
         #expect([0, 1, 9, 19, 20, 100].map(FleetGuard.allowance) == [1, 1, 1, 1, 2, 10])
     }

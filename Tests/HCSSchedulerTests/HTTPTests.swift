@@ -2,6 +2,7 @@ import Foundation
 import HCSAPI
 import HCSModel
 import HCSScheduler
+import HCSStore
 import HCSTestSupport
 import Logging
 import Testing
@@ -206,6 +207,33 @@ import Testing
             }
             #expect(server.admin != server.node)
         }
+    }
+
+    @Test func `a scheduler that is ended keeps its events`() async throws {
+        let directory = try TemporaryDirectory()
+        let daemon = SchedulerDaemon(
+            configuration: SchedulerConfiguration(
+                host: "127.0.0.1", port: 0, stateDirectory: directory.file("state"), insecure: false),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        let run = Task { try await daemon.run() }
+        var url = ""
+        _ = await eventually(within: .seconds(60)) {
+            url = (try? String(contentsOfFile: directory.file("state/address"), encoding: .utf8)) ?? ""
+            return !url.isEmpty
+        }
+        let token = try String(contentsOfFile: directory.file("state/node.token"), encoding: .utf8)
+        let client = HTTPAPIClient(
+            endpoint: .url(url.trimmingCharacters(in: .newlines)), token: token.trimmingCharacters(in: .newlines))
+        var reports = ReportMaker()
+        // The second changes nothing that must be stored at once.
+        for score in [100, 0] {
+            _ = try await SchedulerClient(client).report(reports.make([gpu("dev-a", score: score)]))
+        }
+        await client.shutdown()
+        run.cancel()
+        _ = try? await run.value
+        let events = try await SQLiteStore(path: directory.file("state/scheduler.db")).load().events
+        #expect(events.map(\.kind).suffix(2) == [.deviceHealth, .faultLatched])
     }
 
     @Test func `a second scheduler on the same directory is refused`() async throws {

@@ -19,7 +19,8 @@ package struct Alert: Hashable, Sendable, Codable {
         let about = [event.node, event.device?.uuid].compactMap(\.self).joined(separator: " ")
         let mark = event.simulated ? " [simulated]" : ""
         let by = event.by.map { " (by \($0))" } ?? ""
-        text = "\(event.severity.rawValue) \(event.kind.rawValue)\(mark) \(about): \(event.message)\(by)"
+        text =
+            "\(event.severity.rawValue) \(event.kind.rawValue)\(mark)\(about.isEmpty ? "" : " \(about)"): \(event.message)\(by)"
         self.event = event
         simulated = event.simulated
         self.suppressed = suppressed
