@@ -3,8 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor test-interceptor-homes test-bpf test-gpu stress-interceptor model-check test-devices \
-        check tidy lint fmt demo bench bench-interceptor bench-agent clean
+.PHONY: help deps build test test-interceptor test-interceptor-homes test-bpf test-gpu stress-interceptor model-check \
+        test-devices test-metrics check tidy lint fmt demo bench bench-interceptor bench-agent clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
@@ -80,6 +80,9 @@ test-devices: deps ## the device backends: their tests, and real clients on the 
 	@swift build --build-tests
 	@$(SWIFT_TEST) --filter HCSDeviceTests
 	@Tests/DeviceClients/run.sh '$(CURDIR)/.build/device-clients'
+
+test-metrics: build ## /metrics, alert rules and dashboards with a real Prometheus (fetches 20 MB)
+	@Tests/MetricsClients/run.sh '$(CURDIR)/.build/metrics-clients'
 
 check: lint tidy ## format, exported symbols of the preload library, import table
 
