@@ -15,8 +15,9 @@ struct SupplyPrices {
     /// Devices that a device's worth of scarce room costs at full demand and scarcity 1.
     static let weight = 0.04
     static let scarcityLimit = 50.0
-    /// What a piece of work without devices is worth, in devices.
-    static let worthWithoutDevices = 4.0
+    /// What a piece of work without devices is worth, in devices: so much that work with devices does not crowd it out
+    /// where CPU is short. Where CPU is plentiful its price is the same everywhere and decides nothing.
+    static let worthWithoutDevices = 32.0
     static let scale = Double(1 << 16)
 
     init(mix: WorkloadMix) {
