@@ -21,7 +21,7 @@ package struct HostEvent: Hashable, Sendable {
         case holderExit = "holder-exit"
         /// A signal that ends a process went to one that holds `devicePaths`: SIGKILL, SIGSEGV, SIGBUS and the like.
         case holderSignal = "holder-signal"
-        /// A process that holds `devicePaths` cannot be interrupted (state D) or has been in one system call on the
+        /// A process that holds `devicePaths` cannot be interrupted (state D), or (info) is in one system call on the
         /// device for `amount` seconds. Told when it begins to be too long, and again each time it has doubled.
         /// `codes` is the kernel's function that it waits in, where that may be read.
         case stuckCall = "stuck-call"

@@ -47,6 +47,8 @@ package struct ProbeOptions: Sendable {
     package var deviceNodes: [String]
     /// From when on a call that cannot be interrupted is told of, in seconds.
     package var stuckAfterSeconds: Double
+    /// Whether to tell, as information, of long calls that can be interrupted: some drivers wait for work in one.
+    package var tellsInterruptibleCalls: Bool
     /// Events that wait for the reader at most; later ones are dropped and counted, since the first of a storm tell most.
     package var bufferLimit: Int
     /// Shared by the probes of one host.
@@ -55,7 +57,8 @@ package struct ProbeOptions: Sendable {
     package init(
         root: HostRoot = .real, kernelLogPath: String? = KernelLog.devicePath, useBPF: Bool = true,
         start: KernelLog.Start = .now, simulatedLogPath: String? = nil, watchesHost: Bool = true,
-        deviceNodes: [String] = [], stuckAfterSeconds: Double = 10, bufferLimit: Int = 4096
+        deviceNodes: [String] = [], stuckAfterSeconds: Double = 10, tellsInterruptibleCalls: Bool = false,
+        bufferLimit: Int = 4096
     ) {
         self.root = root
         self.kernelLogPath = kernelLogPath
@@ -65,6 +68,7 @@ package struct ProbeOptions: Sendable {
         self.watchesHost = watchesHost
         self.deviceNodes = deviceNodes
         self.stuckAfterSeconds = stuckAfterSeconds
+        self.tellsInterruptibleCalls = tellsInterruptibleCalls
         self.bufferLimit = bufferLimit
     }
 }

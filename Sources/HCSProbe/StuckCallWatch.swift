@@ -35,6 +35,7 @@ struct StuckCallWatch {
     }
 
     private let after: Double
+    private let interruptible: Bool
     private var since: [Int32: Since] = [:]
 
     /// Threads that are watched at most.
@@ -44,7 +45,11 @@ struct StuckCallWatch {
 
     /// - Parameter after: seconds after which one that cannot be interrupted is told of; a call on a device that can be is
     ///   told of after six times as long: some drivers wait for work in one.
-    init(after: Double) { self.after = after }
+    /// - Parameter interruptible: whether those that can be interrupted are told of at all.
+    init(after: Double, interruptible: Bool) {
+        self.after = after
+        self.interruptible = interruptible
+    }
 
     mutating func judge(_ looks: [Look], at now: UInt64, holders: [Int32: DeviceHolder]) -> [Finding] {
         var next: [Int32: Since] = [:]
@@ -53,7 +58,9 @@ struct StuckCallWatch {
             let path =
                 look.call == SystemCall.ioctl
                 ? Int32(exactly: look.firstArgument).flatMap { holders[look.pid]?.files[$0] } : nil
-            guard look.state == .uninterruptible || look.state == .sleeping && path != nil else { continue }
+            guard look.state == .uninterruptible || interruptible && look.state == .sleeping && path != nil else {
+                continue
+            }
             let first = look.state == .uninterruptible ? after : after * Self.longFactor
             var current = Since(look: look, nanoseconds: now, tellAt: first)
             if let before = since[look.thread], before.look == look, before.nanoseconds <= now { current = before }

@@ -227,8 +227,10 @@ extension HostTree {
     }
 
     /// Seconds at which something is told, and how bad it is, of looks a second apart.
-    func told(_ look: (Int) -> StuckCallWatch.Look?, seconds: Int) -> [(Int, HostEvent.Severity)] {
-        var watch = StuckCallWatch(after: 10)
+    func told(_ look: (Int) -> StuckCallWatch.Look?, seconds: Int, interruptible: Bool = true) -> [(
+        Int, HostEvent.Severity
+    )] {
+        var watch = StuckCallWatch(after: 10, interruptible: interruptible)
         var told: [(Int, HostEvent.Severity)] = []
         for second in 0...seconds {
             let now = UInt64(second) * 1_000_000_000
@@ -248,6 +250,7 @@ extension HostTree {
     @Test func `a call on a device that can be interrupted is told of later, without harm`() {
         let stuck = told({ _ in look(.sleeping) }, seconds: 130)
         #expect(stuck.map(\.0) == [60, 120] && stuck.allSatisfy { $0.1 == .info })
+        #expect(told({ _ in look(.sleeping) }, seconds: 130, interruptible: false).isEmpty)
         // Another descriptor, another call: any program waits.
         #expect(told({ _ in look(.sleeping, first: 4) }, seconds: 130).isEmpty)
         #expect(told({ _ in look(.sleeping, call: 7) }, seconds: 130).isEmpty)
@@ -261,7 +264,7 @@ extension HostTree {
     }
 
     @Test func `a clock that goes back and threads without number are survived`() {
-        var watch = StuckCallWatch(after: 10)
+        var watch = StuckCallWatch(after: 10, interruptible: false)
         _ = watch.judge([look(.uninterruptible)], at: .max, holders: Self.holders)
         #expect(watch.judge([look(.uninterruptible)], at: 0, holders: Self.holders).isEmpty)
         let many = (0..<Int32(StuckCallWatch.limit + 5)).map { look(.uninterruptible, thread: $0) }

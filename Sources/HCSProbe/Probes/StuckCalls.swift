@@ -17,7 +17,8 @@ final class StuckCalls: EventSource {
 
     init(options: ProbeOptions) {
         self.options = options
-        watch = StuckCallWatch(after: options.stuckAfterSeconds)
+        watch = StuckCallWatch(
+            after: options.stuckAfterSeconds, interruptible: options.tellsInterruptibleCalls)
         do throws(ProbeError) {
             (iterator, reason) = (try TaskIterator(options: options), nil)
         } catch {
