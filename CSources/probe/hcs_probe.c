@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define HCS_LINK_LIMIT 256
+
 struct hcs_probe {
     struct bpf_object *object;
     struct ring_buffer *ring;
@@ -21,7 +23,7 @@ struct hcs_probe {
     int drops_fd;
     int consumed; /* by this hcs_probe_consume */
     int link_count;
-    struct bpf_link *links[8];
+    struct bpf_link *links[HCS_LINK_LIMIT];
 };
 
 #define CONSUME_LIMIT 4096
@@ -119,7 +121,7 @@ static int attach(struct hcs_probe *probe) {
 
     bpf_object__for_each_program(program, probe->object) {
         struct bpf_link *link;
-        if (probe->link_count == (int)(sizeof(probe->links) / sizeof(probe->links[0])))
+        if (probe->link_count == HCS_LINK_LIMIT)
             return -E2BIG;
         link = bpf_program__attach(program);
         if (link == NULL)
@@ -169,6 +171,45 @@ int hcs_probe_drops(const struct hcs_probe *probe, uint64_t *ret_drops) {
         return r;
     *ret_drops = value;
     return 0;
+}
+
+/* Attaches one of the two programs, "on_entry" or "on_return". */
+static int attach_call(struct hcs_probe *probe, const char *program, const char *library, const char *function,
+                       uint64_t cookie) {
+    LIBBPF_OPTS(bpf_uprobe_opts, options, .func_name = function, .retprobe = strcmp(program, "on_return") == 0,
+                .bpf_cookie = cookie);
+    struct bpf_program *found = bpf_object__find_program_by_name(probe->object, program);
+    struct bpf_link *link;
+
+    if (found == NULL)
+        return -ENOENT;
+    if (probe->link_count == HCS_LINK_LIMIT)
+        return -E2BIG;
+    link = bpf_program__attach_uprobe_opts(found, -1, library, 0, &options);
+    if (link == NULL)
+        return -errno;
+    probe->links[probe->link_count++] = link;
+    return 0;
+}
+
+int hcs_probe_attach_call(struct hcs_probe *probe, const char *library, const char *function, uint64_t cookie, char *log,
+                          size_t log_size) {
+    int before = probe->link_count, r;
+    capture_into(log, log_size);
+    /* The return first: an entry without its return would never be told. */
+    r = attach_call(probe, "on_return", library, function, cookie);
+    if (r == 0)
+        r = attach_call(probe, "on_entry", library, function, cookie);
+    if (r < 0 && probe->link_count > before)
+        bpf_link__destroy(probe->links[--probe->link_count]);
+    capture_into(NULL, 0);
+    return r;
+}
+
+int hcs_probe_set(struct hcs_probe *probe, const char *map, uint64_t value) {
+    uint32_t key = 0;
+    int fd = bpf_object__find_map_fd_by_name(probe->object, map);
+    return fd < 0 ? fd : bpf_map_update_elem(fd, &key, &value, BPF_ANY);
 }
 
 int hcs_probe_mark(struct hcs_probe *probe, const char *map, uint32_t key, int marked) {

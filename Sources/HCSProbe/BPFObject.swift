@@ -46,6 +46,18 @@ final class BPFObject {
         guard result == 0 else { throw error(result, log, tracepoint) }
     }
 
+    /// Attaches the object's uprobes to a function of a library; false where the library has none of that name.
+    func attach(library: String, function: String, cookie: UInt64) throws(ProbeError) -> Bool {
+        var log = [CChar](repeating: 0, count: 8192)
+        let result = hcs_probe_attach_call(probe, library, function, cookie, &log, log.count)
+        if result == -ENOENT { return false }
+        guard result == 0 else { throw error(result, log, "uprobe") }
+        return true
+    }
+
+    /// Sets the only value of an array; false where there is none.
+    func set(_ value: UInt64, in map: String) -> Bool { hcs_probe_set(probe, map, value) >= 0 }
+
     /// Puts a key into a map that is a set, or takes it out; false where the map is full.
     func mark(_ key: UInt32, in map: String, _ marked: Bool) -> Bool {
         hcs_probe_mark(probe, map, key, marked ? 1 : 0) >= 0

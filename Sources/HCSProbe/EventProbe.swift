@@ -56,7 +56,7 @@ final class EventProbe<Source: EventSource>: Probe {
         return Result { () throws(ProbeError) in
             let object = try BPFObject(
                 hexadecimal: program, tracepoint: tracepoint, root: options.root, handler: { inbox.add($0) })
-            try object.attach(to: tracepoint)
+            try inbox.source.attach(object)
             return object
         }
     }

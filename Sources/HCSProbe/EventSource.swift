@@ -12,6 +12,9 @@ protocol EventSource: SendableMetatype {
 
     init(options: ProbeOptions)
 
+    /// Attaches the program, by default to `tracepoint`.
+    func attach(_ object: BPFObject) throws(ProbeError)
+
     /// Called once the program is attached, and then every `refreshInterval` milliseconds (-1: never again): for what the
     /// program filters by.
     mutating func refresh(_ object: BPFObject)
@@ -50,6 +53,10 @@ struct FileLook: Hashable, Sendable {
 extension EventSource {
     static var refreshInterval: Int32 { -1 }
     mutating func refresh(_ object: BPFObject) {}
+
+    func attach(_ object: BPFObject) throws(ProbeError) {
+        if let tracepoint = Self.tracepoint { try object.attach(to: tracepoint) }
+    }
 
     /// An event as its C type; nil when there are too few bytes.
     static func read<Event: BitwiseCopyable>(_ bytes: UnsafeRawBufferPointer, as type: Event.Type) -> Event? {

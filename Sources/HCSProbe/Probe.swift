@@ -49,6 +49,8 @@ package struct ProbeOptions: Sendable {
     package var stuckAfterSeconds: Double
     /// Whether to tell, as information, of long calls that can be interrupted: some drivers wait for work in one.
     package var tellsInterruptibleCalls: Bool
+    /// nil: calls into vendors' libraries are not timed. Each call costs about a microsecond, on some processors ten.
+    package var vendorCalls: VendorCallOptions?
     /// Events that wait for the reader at most; later ones are dropped and counted, since the first of a storm tell most.
     package var bufferLimit: Int
     /// Shared by the probes of one host.
@@ -58,7 +60,7 @@ package struct ProbeOptions: Sendable {
         root: HostRoot = .real, kernelLogPath: String? = KernelLog.devicePath, useBPF: Bool = true,
         start: KernelLog.Start = .now, simulatedLogPath: String? = nil, watchesHost: Bool = true,
         deviceNodes: [String] = [], stuckAfterSeconds: Double = 10, tellsInterruptibleCalls: Bool = false,
-        bufferLimit: Int = 4096
+        vendorCalls: VendorCallOptions? = nil, bufferLimit: Int = 4096
     ) {
         self.root = root
         self.kernelLogPath = kernelLogPath
@@ -69,6 +71,7 @@ package struct ProbeOptions: Sendable {
         self.deviceNodes = deviceNodes
         self.stuckAfterSeconds = stuckAfterSeconds
         self.tellsInterruptibleCalls = tellsInterruptibleCalls
+        self.vendorCalls = vendorCalls
         self.bufferLimit = bufferLimit
     }
 }

@@ -78,6 +78,44 @@ struct KernelTests {
         #expect(object.drops == lost)
     }
 
+    @Test func `a long call into a library is told with its function and time, a short one is not`() async throws {
+        let maps = try SmallFile.text("/proc/self/maps", limit: 16 << 20)
+        let library = try #require(
+            maps.split(separator: "\n").first { $0.hasSuffix("/libc.so.6") }?.split(separator: " ").last.map(
+                String.init))
+        let probe = try #require(
+            EventProbe<VendorCalls>(
+                options: ProbeOptions(
+                    vendorCalls: VendorCallOptions(
+                        libraries: [library], functions: ["no_such_function", "usleep"], thresholdSeconds: 0.1))))
+        let runner = ProbeRunner(probes: [probe])
+        try await runner.start()
+        try #require(probe.status().state == .attached, "\(probe.status())")
+        let collector = HostCollector(runner)
+        let thread = try WorkerThread(name: "long-call") {
+            for microseconds: UInt32 in [1, 200_000, 1] { usleep(microseconds) }
+        }
+        #expect(await eventually { !collector.events.isEmpty })
+        thread.join()
+        await runner.stop()
+        let event = try #require(collector.events.first)
+        #expect(event.kind == .vendorCall && event.codes == ["usleep"] && event.processName == "long-call")
+        #expect((event.amount ?? 0) >= 0.2)
+        if PIDNamespace.isInitial(root: .real) { #expect(event.pid == getpid()) }
+        print("attached: uprobe, uretprobe")
+    }
+
+    @Test func `a library without the functions leaves the probe unavailable, with the reason`() async throws {
+        for library in ["/proc/self/exe", "/nonexistent.so", "/etc/passwd"] {
+            let probe = try #require(
+                EventProbe<VendorCalls>(options: ProbeOptions(vendorCalls: VendorCallOptions(libraries: [library]))))
+            let runner = ProbeRunner(probes: [probe])
+            try await runner.start()
+            #expect(probe.status().state == .unavailable && probe.status().detail.count > 40, "\(probe.status())")
+            await runner.stop()
+        }
+    }
+
     @Test(.enabled(if: MemoryCgroup.isThere, "skipped, because no memory cgroup can be made here"))
     func `a process killed at a cgroup's limit is told by the program and by its twin`() async throws {
         let probe = try #require(EventProbe<OutOfMemoryKills>(options: ProbeOptions()))

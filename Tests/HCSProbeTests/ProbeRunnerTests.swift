@@ -181,7 +181,9 @@ private func marker() -> String {
         async throws
     {
         let directory = try TemporaryDirectory()
-        let options = ProbeOptions(kernelLogPath: directory.file("no-kmsg"), simulatedLogPath: directory.file("log"))
+        let options = ProbeOptions(
+            kernelLogPath: directory.file("no-kmsg"), simulatedLogPath: directory.file("log"),
+            vendorCalls: VendorCallOptions(libraries: []))
         let probes = ProbeRegistry.probes(for: options)
         #expect(probes.count == ProbeRegistry.factories.count)
         #expect(Set(probes.map(\.name)).count == probes.count)

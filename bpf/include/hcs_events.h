@@ -150,6 +150,15 @@ enum hcs_trip_kind {
     HCS_TRIP_CRITICAL = 3,
 };
 
+/* Uprobes on a vendor's library: a call took long. */
+struct hcs_call_event {
+    __u64 ktime_ns; /* of its end */
+    __u64 duration_ns;
+    __u32 pid;      /* of the process */
+    __u32 function; /* index in the list that user space attached */
+    char name[HCS_TASK_NAME_BYTES];
+};
+
 /* Iterator task: a thread of a process that holds a device. */
 struct hcs_task_look {
     __u64 first;    /* arguments of the system call */

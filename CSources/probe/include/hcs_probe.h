@@ -26,6 +26,14 @@ int hcs_probe_load(const void *object, size_t size, hcs_probe_callback callback,
 /* Attaches the object's programs; `log` as above. After a failure the probe can only be closed. */
 int hcs_probe_attach(struct hcs_probe *probe, char *log, size_t log_size);
 
+/* Attaches the programs "on_entry" and "on_return" to a function of a library, for all processes that use it; they see
+ * `cookie`. -ENOENT where the library has no such function. In place of hcs_probe_attach. */
+int hcs_probe_attach_call(struct hcs_probe *probe, const char *library, const char *function, uint64_t cookie, char *log,
+                          size_t log_size);
+
+/* Sets the only value of an array of 64-bit values. */
+int hcs_probe_set(struct hcs_probe *probe, const char *map, uint64_t value);
+
 /* BPF_PROG_TEST_RUN of the object's only program, a raw_tp, with a tracepoint's arguments. For tests. */
 int hcs_probe_test_run(struct hcs_probe *probe, const uint64_t *arguments, size_t count);
 
