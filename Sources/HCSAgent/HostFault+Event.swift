@@ -15,7 +15,7 @@ extension HostFault {
         case .thermalTrip: kind = .thermalTrip
         case .stuckCall: kind = .stuckCall
         case .holderGone, .holderExit: kind = .holderGone
-        case .holderSignal, .holderFound, .pressure: return nil
+        case .holderSignal, .holderFound, .pressure, .vendorCall: return nil
         }
         let severity: Severity
         switch event.severity {
