@@ -61,6 +61,16 @@ private func shape(
         #expect(bare.place(shape(0)) == PackingPlacement(node: 0, devices: 0))
     }
 
+    @Test func `room that only some work can use is kept for it while other room is left`() {
+        let mix = WorkloadMix([shape(1, models: 1), shape(1)])
+        let full = [UInt16](repeating: 1000, count: 8)
+        var core = PackingCore(
+            nodes: [node(full), node(full), node(full, model: 1), node(full, model: 1)], policy: .stranded, mix: mix)
+        let free = (0..<16).map { _ in core.place(shape(1))?.node }
+        #expect(free.allSatisfy { $0 == 2 || $0 == 3 })
+        #expect(core.place(shape(1))?.node == 0, "then it is placed all the same")
+    }
+
     /// Compares every decision with a full search over all nodes, through more shapes than the core keeps ranks for, so
     /// that stale ranks, evicted shapes and forgotten changes show.
     @Test(arguments: [PackingPolicy.bestFit, .fragmentation])

@@ -59,15 +59,6 @@ private func replayed(_ trace: Trace, _ policy: PackingPolicy, tune: Double? = 1
         #expect(standard > fgd)
     }
 
-    @Test func `room that only some work can use is kept for it`() throws {
-        let trace = SyntheticTrace.make(nodes: 60, pods: 420, seed: 12, boundPercent: 33)
-        func failedBound(_ policy: PackingPolicy) throws -> Int {
-            let run = ReplayReport.Run(try replayed(trace, policy))
-            return try #require(run.point(at: 1)).failedBound
-        }
-        #expect(try failedBound(.stranded) < failedBound(.fragmentation))
-    }
-
     @Test func `what cannot be replayed is refused with a sentence`() {
         func complaint(_ trace: Trace, _ tune: Double?) -> String? {
             do {

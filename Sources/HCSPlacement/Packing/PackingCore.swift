@@ -190,7 +190,7 @@ package struct PackingCore: Sendable {
         }
     }
 
-    /// Prices follow the free supply, at each quarter of the nodes changed.
+    /// Prices follow the free supply after as many changes as there are nodes.
     private mutating func renewPrices() {
         let now = forgotten + changes.count
         guard values.hasPrices, now - changesAtPrices >= max(64, nodes.count) else { return }
