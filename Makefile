@@ -3,8 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help deps build test test-interceptor test-interceptor-homes test-bpf test-gpu stress-interceptor model-check test-devices test-health eval-titan \
-        check tidy lint fmt demo bench bench-interceptor bench-agent clean
+.PHONY: help deps build test test-interceptor test-interceptor-homes test-bpf test-gpu stress-interceptor model-check \
+        test-devices test-health test-metrics eval-titan check tidy lint fmt demo bench bench-interceptor bench-agent clean
 
 # Debian 12 names. What is already installed is never touched; nothing is asked of apt where nothing is missing.
 PACKAGES := libbpf-dev libelf-dev zlib1g-dev libnuma-dev libsqlite3-dev pkg-config make gcc libc6-dev
@@ -89,6 +89,9 @@ eval-titan: deps ## which half-life ranks Titan's GPUs best (DATA=data directory
 	@[[ -n '$(DATA)' ]] || { echo 'eval-titan: DATA=DIR is needed: clone https://github.com/olcf/TitanGPULife' >&2; exit 64; }
 	@HCS_LIGHT=1 swift build -c release --product hcs-eval-titan --scratch-path .build-light
 	@.build-light/release/hcs-eval-titan '$(DATA)'
+
+test-metrics: build ## /metrics, alert rules and dashboards with a real Prometheus (fetches 20 MB)
+	@Tests/MetricsClients/run.sh '$(CURDIR)/.build/metrics-clients'
 
 check: lint tidy ## format, exported symbols of the preload library, import table
 

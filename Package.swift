@@ -141,7 +141,7 @@ if !light {
             ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "CVendorHooks", argumentParser]),
         program("hcs-demo", ["HCSAPI", "HCSModel", "HCSSystem", "NativeArtifacts"]),
         tests("HCSAPITests", ["HCSAPI", "HCSModel"]),
-        tests("HCSStoreTests", ["HCSStore", "HCSModel"]),
+        tests("HCSStoreTests", ["HCSStore", "HCSModel", .product(name: "GRDB", package: "GRDB.swift")]),
         tests(
             "HCSAgentTests",
             ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem", "NativeArtifacts"]),

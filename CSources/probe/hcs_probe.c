@@ -25,6 +25,7 @@ struct hcs_probe {
 };
 
 #define CONSUME_LIMIT 4096
+#define ITERATE_LIMIT (1 << 16)
 
 /* libbpf has one print callback for the process and calls it on the thread that works: so the target is thread-local. */
 static __thread char *log_text;
@@ -77,6 +78,8 @@ static int load(struct hcs_probe *probe, const void *object, size_t size) {
     r = bpf_object__load(probe->object);
     if (r < 0)
         return r;
+    if (bpf_object__find_map_by_name(probe->object, "events") == NULL) /* an iterator's object */
+        return 0;
     events = bpf_object__find_map_fd_by_name(probe->object, "events");
     if (events < 0)
         return events;
@@ -142,10 +145,14 @@ int hcs_probe_test_run(struct hcs_probe *probe, const uint64_t *arguments, size_
     return bpf_prog_test_run_opts(bpf_program__fd(program), &options);
 }
 
-int hcs_probe_fd(const struct hcs_probe *probe) { return ring_buffer__epoll_fd(probe->ring); }
+int hcs_probe_fd(const struct hcs_probe *probe) {
+    return probe->ring == NULL ? -ENOTSUP : ring_buffer__epoll_fd(probe->ring);
+}
 
 int hcs_probe_consume(struct hcs_probe *probe) {
     int r;
+    if (probe->ring == NULL)
+        return -ENOTSUP;
     probe->consumed = 0;
     r = ring_buffer__consume(probe->ring);
     return r == -EAGAIN ? probe->consumed : r;
@@ -154,11 +161,61 @@ int hcs_probe_consume(struct hcs_probe *probe) {
 int hcs_probe_drops(const struct hcs_probe *probe, uint64_t *ret_drops) {
     uint32_t key = 0;
     uint64_t value = 0;
-    int r = bpf_map_lookup_elem(probe->drops_fd, &key, &value);
+    int r;
+    if (probe->drops_fd < 0)
+        return -ENOTSUP;
+    r = bpf_map_lookup_elem(probe->drops_fd, &key, &value);
     if (r < 0)
         return r;
     *ret_drops = value;
     return 0;
+}
+
+int hcs_probe_mark(struct hcs_probe *probe, const char *map, uint32_t key, int marked) {
+    uint8_t value = 1;
+    int r, fd = bpf_object__find_map_fd_by_name(probe->object, map);
+    if (fd < 0)
+        return fd;
+    if (marked)
+        return bpf_map_update_elem(fd, &key, &value, BPF_ANY);
+    r = bpf_map_delete_elem(fd, &key);
+    return r == -ENOENT ? 0 : r;
+}
+
+/* The kernel gives whole reads, not whole records: what is left of one is kept for the next. */
+static int read_records(struct hcs_probe *probe, int fd, size_t record_size) {
+    char buffer[16 << 10];
+    size_t used = 0;
+    int count = 0;
+
+    while (count < ITERATE_LIMIT) {
+        size_t at = 0;
+        ssize_t n = read(fd, buffer + used, sizeof(buffer) - used);
+        if (n < 0 && (errno == EINTR || errno == EAGAIN)) /* EAGAIN: the kernel looked at many tasks without a record */
+            continue;
+        if (n < 0)
+            return -errno;
+        if (n == 0)
+            return count;
+        used += (size_t)n;
+        for (; used - at >= record_size; at += record_size, count++)
+            probe->callback(probe->context, buffer + at, record_size);
+        used -= at;
+        memmove(buffer, buffer + at, used);
+    }
+    return count;
+}
+
+int hcs_probe_iterate(struct hcs_probe *probe, size_t record_size) {
+    int fd, r;
+    if (probe->link_count != 1 || record_size == 0 || record_size > 4096)
+        return -EINVAL;
+    fd = bpf_iter_create(bpf_link__fd(probe->links[0]));
+    if (fd < 0)
+        return fd;
+    r = read_records(probe, fd, record_size);
+    close(fd);
+    return r;
 }
 
 void hcs_probe_close(struct hcs_probe *probe) {

@@ -5,11 +5,14 @@ package struct NodeAssignments: Hashable, Sendable, Codable {
     package var node: String
     package var revision: Revision
     package var workloads: [Assignment]
+    /// Until the node's report tells what became of them; nil where there are none.
+    package var clearances: [Clearance]?
 
-    package init(node: String, revision: Revision, workloads: [Assignment]) {
+    package init(node: String, revision: Revision, workloads: [Assignment], clearances: [Clearance]? = nil) {
         self.node = node
         self.revision = revision
         self.workloads = workloads
+        self.clearances = clearances
     }
 }
 

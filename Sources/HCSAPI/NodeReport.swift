@@ -22,12 +22,15 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var escapes: [Escape]?
     /// nil from an older agent, and until the first inventory.
     package var topology: Topology?
+    /// What became of clearances, until the assignments name them no more; nil from an older agent.
+    package var clearances: [ClearanceOutcome]?
 
     package init(
         apiVersion: String = HCSVersion.api, agentVersion: String = HCSVersion.current, bootID: String, node: String,
         sequence: UInt64, agentStartMilliseconds: Int64, sentMilliseconds: Int64, host: HostFacts,
         devices: [DeviceReport], workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus],
-        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil,
+        clearances: [ClearanceOutcome]? = nil
     ) {
         self.apiVersion = apiVersion
         self.agentVersion = agentVersion
@@ -44,6 +47,7 @@ package struct NodeReport: Hashable, Sendable, Codable {
         self.leases = leases
         self.escapes = escapes
         self.topology = topology
+        self.clearances = clearances
     }
 }
 

@@ -5,9 +5,15 @@ package enum Routes {
     package static let nodes = "/v1/nodes"
     package static let devices = "/v1/devices"
     package static let workloads = "/v1/workloads"
+    package static let cordons = "/v1/cordons"
+    package static let liftCordon = "/v1/cordons/lift"
+    package static let clearances = "/v1/clearances"
+    package static let events = "/v1/events"
+    package static let alerts = "/v1/alerts"
 
     package static func node(_ name: String) -> String { "\(nodes)/\(name)" }
     package static func assignments(_ node: String) -> String { "\(nodes)/\(node)/assignments" }
+    package static func forget(_ node: String) -> String { "\(nodes)/\(node)/forget" }
     package static func workload(_ id: String) -> String { "\(workloads)/\(id)" }
     package static func explain(_ id: String) -> String { "\(workloads)/\(id)/explain" }
 
@@ -32,4 +38,14 @@ package enum APILimits {
     package static let workloadsPerReport = 2_048
     /// Shares that one agent has given to its host's own users at once.
     package static let localLeases = 256
+    package static let cordons = 10_000
+    package static let clearances = 1_000
+    /// Outcomes of clearances in one report.
+    package static let outcomesPerReport = 256
+    /// Events in one answer.
+    package static let eventsPerPage = 500
+    /// Bytes of a reason that somebody gives.
+    package static let reason = 256
+    /// Bytes of the name that a caller gives itself.
+    package static let caller = 128
 }

@@ -29,12 +29,14 @@ package struct NodeView: Hashable, Sendable, Codable {
     package var leases: [LeaseObservation]?
     package var escapes: [Escape]?
     package var topology: Topology?
+    /// The node's own; its devices may have theirs.
+    package var cordon: Cordon?
 
     package init(
         name: String, state: State, lastReportAgeMilliseconds: Int64, agentVersion: String, bootID: String,
         host: HostFacts,
         deviceCount: Int, simulatedDeviceCount: Int, vendors: [VendorStatus], probes: [ProbeStatus],
-        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil, cordon: Cordon? = nil
     ) {
         self.name = name
         self.state = state
@@ -49,6 +51,7 @@ package struct NodeView: Hashable, Sendable, Codable {
         self.leases = leases
         self.escapes = escapes
         self.topology = topology
+        self.cordon = cordon
     }
 }
 
@@ -78,10 +81,14 @@ package struct DeviceView: Hashable, Sendable, Codable {
     package var health: DeviceHealth
     package var blocked: String?
     package var ledger: DeviceLedger
+    /// Its own, else its node's.
+    package var cordon: Cordon?
+    /// On its way to the agent.
+    package var clearance: Clearance?
 
     package init(
         node: String, device: Device, sample: DeviceSample?, health: DeviceHealth, blocked: String?,
-        ledger: DeviceLedger
+        ledger: DeviceLedger, cordon: Cordon? = nil, clearance: Clearance? = nil
     ) {
         self.node = node
         self.device = device
@@ -89,6 +96,8 @@ package struct DeviceView: Hashable, Sendable, Codable {
         self.health = health
         self.blocked = blocked
         self.ledger = ledger
+        self.cordon = cordon
+        self.clearance = clearance
     }
 }
 

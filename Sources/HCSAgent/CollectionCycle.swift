@@ -147,7 +147,9 @@ package struct CollectionCycle: Service {
             // What stands in the log from an earlier simulation concerns nobody now; real history does.
             if event.isHistory && event.simulated { continue }
             guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else { continue }
-            if await count(fault, isHistory: event.isHistory) {
+            let outcome = await health.record(fault)
+            metrics.logged(fault, outcome, devices: await devices.devices, isHistory: event.isHistory)
+            if note(fault, outcome) {
                 await publishHealth(at: RealtimeClock.nowMilliseconds())
                 await health.save()
             }
@@ -156,13 +158,15 @@ package struct CollectionCycle: Service {
 
     /// What the vendors' libraries tell is mostly in the kernel log too; the analyzer counts a fault once.
     private func countEvents(of sweep: DeviceSweep, devices: [Device], at now: Int64) async {
-        for fault in LibraryEvents.faults(in: sweep.samples, of: devices, at: now) { _ = await count(fault) }
+        for fault in LibraryEvents.faults(in: sweep.samples, of: devices, at: now) {
+            let outcome = await health.record(fault)
+            metrics.told(fault, outcome)
+            _ = note(fault, outcome)
+        }
     }
 
     /// Whether a device's evidence changed.
-    private func count(_ fault: Fault, isHistory: Bool = false) async -> Bool {
-        let outcome = await health.record(fault)
-        metrics.faulted(fault, outcome, devices: await devices.devices, isHistory: isHistory)
+    private func note(_ fault: Fault, _ outcome: HealthAnalyzer.FaultOutcome) -> Bool {
         switch outcome {
         case .counted(let ids):
             logger.warning(

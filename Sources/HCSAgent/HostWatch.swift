@@ -28,7 +28,7 @@ package struct HostWatch: Sendable {
     /// The reader of the agent and of the doctor.
     package static func reader(_ configuration: AgentConfiguration) -> HostFactsReader {
         HostFactsReader(
-            pciVendors: Set(Vendor.allCases.map(\.pciVendorID)), software: HostSoftware.versions,
+            pciVendors: HostSoftware.pciVendors, pciDevices: HostSoftware.pciDevices, software: HostSoftware.versions,
             toolkits: HostSoftware.containerToolkits, modelCache: configuration.modelCache)
     }
 

@@ -40,10 +40,13 @@ package actor NodeState {
 
     // MARK: What comes in
 
-    /// The inventory. A device that is not listed any more stays, blocked, until the agent restarts: its workloads must be seen.
+    /// The inventory. A device that is not listed any more stays, blocked, while somebody has it: its workloads must be
+    /// seen.
     package func set(devices new: [Device]) {
         let ids = Set(new.map(\.id))
-        let gone = devices.filter { !ids.contains($0.id) }
+        var inUse = DevicesInUse()
+        inUse.add(workloads: workloads, leases: leases)
+        let gone = devices.filter { !ids.contains($0.id) && inUse.reason(for: $0.id) != nil }
         let all = (new + gone).prefix(APILimits.devicesPerNode)
         guard Array(all) != devices || vanished != Set(gone.map(\.id)) else { return }
         devices = Array(all)

@@ -124,7 +124,9 @@ extension Catalog {
         }
     }
 
-    private static let makers = ["nvidia", "tesla", "geforce", "huawei", "ascend", "hygon", "cambricon"]
+    private static let makers = [
+        "nvidia", "tesla", "geforce", "huawei", "ascend", "hygon", "cambricon", "amd", "instinct",
+    ]
 
     /// Lower-case letters and digits only, without the maker's and the brand's name in front.
     static func normalise(_ name: String) -> String {

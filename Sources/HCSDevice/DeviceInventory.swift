@@ -45,12 +45,17 @@ extension DeviceInventory {
         ])
     }
 
-    /// Nil where identity, name, index or memory is not there or not plausible: such a device cannot be offered.
+    /// Nil where identity, name, index or memory is not there or not plausible: such a device cannot be offered. Nor can a
+    /// part of which nobody can say how much it is of what.
     package init?(json: JSONValue) {
         guard let uuid = json["id"]?.string, PrintableText.isIdentity(uuid),
             let name = json["name"]?.string.flatMap({ PrintableText.clean($0) }),
             let index = json["index"]?.integer(UInt32.self), index < UInt32(WorkerProtocol.maximumDevices),
             let memory = json["memory"]?.integer(UInt64.self), Plausibility.deviceMemory.contains(memory)
+        else { return nil }
+        let details = json["details"].map { DeviceDetails(json: $0) } ?? DeviceDetails()
+        guard details.partition?.card.uuid != uuid,
+            details.partition != nil || json["details"]?["partition"] == nil
         else { return nil }
         self.init(
             id: DeviceID(uuid), name: name, index: index, memory: ByteCount(memory),
@@ -58,6 +63,6 @@ extension DeviceInventory {
             numaNode: json["numaNode"]?.integer(Int.self).flatMap { (0..<1024).contains($0) ? $0 : nil },
             driverVersion: json["driver"]?.string.flatMap { PrintableText.clean($0) },
             cores: json["cores"]?.integer(), maximumClockMHz: json["maximumClockMHz"]?.integer(),
-            details: json["details"].map { DeviceDetails(json: $0) } ?? DeviceDetails())
+            details: details)
     }
 }

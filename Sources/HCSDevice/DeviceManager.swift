@@ -148,7 +148,15 @@ extension DeviceManager {
 
     private func take(_ inventory: VendorInventory, of source: Int) {
         var skips = inventory.skipped
-        for id in known.filter({ $0.value.source == source }).keys { known[id]?.isGone = true }
+        let listed = Set(inventory.devices.map(\.id))
+        for (id, entry) in known where entry.source == source && !listed.contains(id) {
+            // A part that nobody has any more is not lost: that fault would stay until somebody clears it.
+            if inventory.retires(id, partOf: entry.device.details.partition?.card) {
+                known[id] = nil
+            } else {
+                known[id]?.isGone = true
+            }
+        }
         for found in inventory.devices {
             if let entry = known[found.id], entry.source != source {
                 skips.append("device \(found.index): its identity \(found.id) is a device's of another source")

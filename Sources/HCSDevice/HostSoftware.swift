@@ -1,8 +1,15 @@
+import HCSModel
 package import HCSSystem
 
 /// Files and programs of the accelerator makers on a host. A place that another release does not use costs nothing: the
 /// fact is absent.
 package enum HostSoftware {
+    package static let pciVendors = Set(Vendor.allCases.map(\.pciVendorID))
+
+    /// AMD's accelerators, which Hygon's backend serves; the graphics of its desktops and processors are none.
+    package static let pciDevices = Set(
+        RSMIModel.amdDevices.map { PCIIdentifier(vendor: RSMIModel.amdVendor, device: $0) })
+
     /// The kernel shows a module's version in /sys/module; the rest is where the makers' installers put it.
     package static let versions = [
         SoftwareFile("NVIDIA driver", ["/sys/module/nvidia/version"]),

@@ -45,13 +45,20 @@ extension RawSample {
 
     package init?(json: JSONValue) {
         guard let uuid = json["id"]?.string, PrintableText.isIdentity(uuid) else { return nil }
-        let processes: [DeviceSample.ProcessMemory] = (json["processes"]?.array ?? [])
-            .prefix(WorkerProtocol.maximumProcesses).compactMap { entry in
-                guard let pair = entry.array, pair.count == 2, let pid = pair[0].integer(Int32.self), pid > 0,
-                    let memory = pair[1].integer(UInt64.self)
-                else { return nil }
-                return DeviceSample.ProcessMemory(pid: pid, memory: ByteCount(memory))
+        var processes: [DeviceSample.ProcessMemory] = []
+        var positions: [Int32: Int] = [:]
+        for entry in (json["processes"]?.array ?? []).prefix(WorkerProtocol.maximumProcesses) {
+            guard let pair = entry.array, pair.count == 2, let pid = pair[0].integer(Int32.self), pid > 0,
+                let memory = pair[1].integer(UInt64.self).map({ ByteCount($0) })
+            else { continue }
+            // Named twice, a process holds the larger of the two: each entry would count as a sight of its own.
+            if let position = positions[pid] {
+                processes[position].memory = max(processes[position].memory, memory)
+            } else {
+                positions[pid] = processes.count
+                processes.append(DeviceSample.ProcessMemory(pid: pid, memory: memory))
             }
+        }
         var signals = SignalReadings()
         for (name, value) in json["signals"]?.fields.prefix(SignalReadings.limit) ?? [] {
             if let key = SignalKey(name), let value = value.double { signals[key] = value }

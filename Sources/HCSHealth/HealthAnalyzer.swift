@@ -116,8 +116,8 @@ package struct HealthAnalyzer: Sendable {
 
     // MARK: What happens
 
-    /// Counts a fault once. Its PCI address matches a device by domain, bus and device (the function is ignored); one without
-    /// an address is every device's of its vendor; a link's and a switch's fault is that of every device it touches. A
+    /// Counts a fault once. It is its device's, where one is named; else its PCI address matches a device by domain, bus and
+    /// device (the function is ignored); one without an address is every device's of its vendor; a link's and a switch's fault is that of every device it touches. A
     /// simulated record never touches a real device.
     package mutating func record(_ fault: Fault) -> FaultOutcome {
         guard let row = row(of: fault), row.faultClass != .none else { return .notDeviceFault }

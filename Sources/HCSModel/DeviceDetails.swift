@@ -47,6 +47,11 @@ package struct DevicePartition: Hashable, Sendable, Codable {
         self.cardSlices = cardSlices
     }
 
+    /// The number of a virtual DCU, by its profile `vdcu<number>`.
+    package var virtualDCU: UInt32? {
+        profile.flatMap { $0.hasPrefix("vdcu") ? UInt32($0.dropFirst(4)) : nil }
+    }
+
     /// Its part of the card's compute, 0 to 1.
     package var share: Double { cardSlices > 0 ? min(1, max(0, Double(slices) / Double(cardSlices))) : 0 }
 }

@@ -99,7 +99,7 @@ package struct DeviceHealth: Hashable, Sendable, Codable {
 }
 
 /// A fault that the kernel log or a vendor's event told, already matched to a device or to a whole vendor.
-package struct Fault: Hashable, Sendable {
+package struct Fault: Hashable, Sendable, Codable {
     /// `xid` for NVIDIA's kernel messages; each vendor's own word otherwise.
     package var family: String
     package var code: UInt32
@@ -119,11 +119,13 @@ package struct Fault: Hashable, Sendable {
     package var job: String?
     /// Other functions that it touches: the far end of a link.
     package var also: [PCIAddress]
+    /// Whose it is, where that is told; else all devices at its address are meant.
+    package var device: DeviceID?
 
     package init(
         family: String, code: UInt32, vendor: Vendor, pci: PCIAddress?, message: String, record: String? = nil,
         sequence: UInt64?, atMilliseconds: Int64, simulated: Bool, source: String = "kernel-log", job: String? = nil,
-        also: [PCIAddress] = []
+        also: [PCIAddress] = [], device: DeviceID? = nil
     ) {
         self.family = family
         self.code = code
@@ -137,5 +139,6 @@ package struct Fault: Hashable, Sendable {
         self.source = source
         self.job = job
         self.also = also
+        self.device = device
     }
 }

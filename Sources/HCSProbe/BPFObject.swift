@@ -12,8 +12,8 @@ final class BPFObject {
     private var probe: OpaquePointer?
     private var toldDrops: UInt64 = 0
 
-    /// Loads the program that `hexadecimal` holds (`EmbeddedPrograms`). `tracepoint`, such as `ras:aer_event`, is what it
-    /// is for: the error names it where the kernel has none.
+    /// Loads the program that `hexadecimal` holds (`EmbeddedPrograms`). `tracepoint`, such as `ras:aer_event` or
+    /// `iter/task`, is what it is for: the error names it where the kernel has none.
     init(hexadecimal: StaticString, tracepoint: String, root: HostRoot, handler: @escaping Handler) throws(ProbeError) {
         self.root = root
         self.handler = handler
@@ -46,12 +46,25 @@ final class BPFObject {
         guard result == 0 else { throw error(result, log, tracepoint) }
     }
 
+    /// Puts a key into a map that is a set, or takes it out; false where the map is full.
+    func mark(_ key: UInt32, in map: String, _ marked: Bool) -> Bool {
+        hcs_probe_mark(probe, map, key, marked ? 1 : 0) >= 0
+    }
+
+    /// Runs an attached iterator, whose records are `Record`s, once: the handler gets each.
+    func iterate<Record: BitwiseCopyable>(_ record: Record.Type) throws(ProbeError) {
+        let result = hcs_probe_iterate(probe, MemoryLayout<Record>.size)
+        if result < 0 { throw Self.error(errno: -result, log: "", capabilities: Capabilities.effective(root: root)) }
+    }
+
     /// Runs the program once with a tracepoint's arguments (BPF_PROG_TEST_RUN). 0 or a negative errno.
     func testRun(_ arguments: [UInt64]) -> Int32 { hcs_probe_test_run(probe, arguments, arguments.count) }
 
     private func error(_ result: Int32, _ log: [CChar], _ tracepoint: String) -> ProbeError {
         // A missing tracepoint shows as one of several errors, by the kind of program.
-        if result != -EPERM, hcs_probe_has_tracepoint(String(tracepoint.drop { $0 != ":" }.dropFirst())) == 0 {
+        if result != -EPERM, tracepoint.contains(":"),
+            hcs_probe_has_tracepoint(String(tracepoint.drop { $0 != ":" }.dropFirst())) == 0
+        {
             return ProbeError(.noTracepoint, "this kernel has no tracepoint \(tracepoint)")
         }
         let text = String(decoding: log.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)

@@ -16,12 +16,26 @@ enum DirectoryWalk {
         return found
     }
 
+    /// Names in a directory, at most `limit` of them, in no order; none where it cannot be read.
+    static func names(in directory: String, limit: Int) -> [String] {
+        entries(of: directory, limit: limit) { _ in true }
+    }
+
+    /// It is there and a permission is missing.
+    static func isHidden(_ directory: String) -> Bool {
+        access(directory, R_OK | X_OK) != 0 && (errno == EACCES || errno == EPERM)
+    }
+
     private static func children(of directory: String, limit: Int) -> [String] {
+        entries(of: directory, limit: limit) { $0 == Int32(DT_DIR) }
+    }
+
+    private static func entries(of directory: String, limit: Int, where isWanted: (Int32) -> Bool) -> [String] {
         guard let handle = opendir(directory) else { return [] }
         defer { closedir(handle) }
         var names: [String] = []
         while names.count < limit, let entry = readdir(handle) {
-            guard Int32(entry.pointee.d_type) == Int32(DT_DIR), let offset = MemoryLayout<dirent>.offset(of: \.d_name)
+            guard isWanted(Int32(entry.pointee.d_type)), let offset = MemoryLayout<dirent>.offset(of: \.d_name)
             else { continue }
             let name = String(cString: UnsafeRawPointer(entry).advanced(by: offset).assumingMemoryBound(to: CChar.self))
             if name != ".", name != ".." { names.append(name) }

@@ -19,14 +19,14 @@ final class EventProbe<Source: EventSource>: Probe {
 
     func run(_ context: ProbeContext) {
         let inbox = Inbox(Source(options: options))
-        let reason: String
+        let reason: String?
         switch attach(inbox) {
         case .success(let object):
             set(.attached, "eBPF on \(Source.tracepoint ?? Source.name)")
-            context.ready()
             watch(object, inbox, context)
             return
         case .failure(let error): reason = error.message
+        case nil: reason = nil
         }
         take(inbox.source.look(), reason, context)
         context.ready()
@@ -47,10 +47,9 @@ final class EventProbe<Source: EventSource>: Probe {
         }
     }
 
-    private func attach(_ inbox: Inbox) -> Result<BPFObject, ProbeError> {
-        guard let program = Source.program, let tracepoint = Source.tracepoint else {
-            return .failure(ProbeError(.noProgram, "has no eBPF form"))
-        }
+    /// nil for a source without a program on a tracepoint.
+    private func attach(_ inbox: Inbox) -> Result<BPFObject, ProbeError>? {
+        guard let program = Source.program, let tracepoint = Source.tracepoint else { return nil }
         guard options.useBPF else { return .failure(ProbeError(.noProgram, "eBPF switched off")) }
         return Result { () throws(ProbeError) in
             let object = try BPFObject(
@@ -61,7 +60,10 @@ final class EventProbe<Source: EventSource>: Probe {
     }
 
     private func watch(_ object: BPFObject, _ inbox: Inbox, _ context: ProbeContext) {
-        while !Readiness.wait([context.stop.number, object.number])[0] {
+        inbox.source.refresh(object)
+        context.ready()
+        while !Readiness.wait([context.stop.number, object.number], milliseconds: Source.refreshInterval)[0] {
+            inbox.source.refresh(object)
             object.consume()
             emit(inbox.events, context)
             inbox.events.removeAll(keepingCapacity: true)
@@ -70,11 +72,13 @@ final class EventProbe<Source: EventSource>: Probe {
         }
     }
 
-    private func take(_ look: FileLook, _ reason: String, _ context: ProbeContext) {
+    private func take(_ look: FileLook, _ reason: String?, _ context: ProbeContext) {
         let every = Source.interval / 1000
+        let why = (reason ?? look.reason).map { "; \($0)" } ?? ""
         switch look.coverage {
-        case .reads(let what): set(.polling, "reads \(what) every \(every) s; \(reason)")
-        case .nothing(let why): set(.unavailable, "\(why); \(reason)")
+        case .iterates(let what): set(.attached, "eBPF iterator over \(what) every \(every) s")
+        case .reads(let what): set(.polling, "reads \(what) every \(every) s\(why)")
+        case .nothing(let what): set(.unavailable, "\(what)\(why)")
         }
         emit(look.events, context)
     }

@@ -3,7 +3,7 @@
 protocol EventSource: SendableMetatype {
     /// Stable, for status and metrics: `pcie-errors`.
     static var name: String { get }
-    /// The tracepoint as the kernel calls it: `ras:aer_event`. nil: there is no program, only the reading of files.
+    /// The tracepoint as the kernel calls it: `ras:aer_event`. nil: there is only `look`, which may use an iterator.
     static var tracepoint: String? { get }
     /// Of `EmbeddedPrograms`; nil where `tracepoint` is.
     static var program: StaticString? { get }
@@ -12,16 +12,23 @@ protocol EventSource: SendableMetatype {
 
     init(options: ProbeOptions)
 
+    /// Called once the program is attached, and then every `refreshInterval` milliseconds (-1: never again): for what the
+    /// program filters by.
+    mutating func refresh(_ object: BPFObject)
+    static var refreshInterval: Int32 { get }
+
     /// What an event of the program means; nil when it concerns no device of ours or is no such event.
     mutating func event(from bytes: UnsafeRawBufferPointer) -> ProbeEvent?
 
-    /// What happened since the last look. The first one only learns what is there.
+    /// What happened since the last look. Of counters the first one only learns.
     mutating func look() -> FileLook
 }
 
 /// What one reading of the files gave.
 struct FileLook: Hashable, Sendable {
     enum Coverage: Hashable, Sendable {
+        /// What an eBPF iterator walks over: `open files of all processes`.
+        case iterates(String)
         /// What is read: `PCIe error counters of 4 functions`.
         case reads(String)
         /// Why there is nothing to read.
@@ -30,14 +37,20 @@ struct FileLook: Hashable, Sendable {
 
     var events: [ProbeEvent]
     var coverage: Coverage
+    /// Of a source without a tracepoint: why there is no iterator either.
+    var reason: String?
 
-    init(events: [ProbeEvent] = [], coverage: Coverage) {
+    init(events: [ProbeEvent] = [], coverage: Coverage, reason: String? = nil) {
         self.events = events
         self.coverage = coverage
+        self.reason = reason
     }
 }
 
 extension EventSource {
+    static var refreshInterval: Int32 { -1 }
+    mutating func refresh(_ object: BPFObject) {}
+
     /// An event as its C type; nil when there are too few bytes.
     static func read<Event: BitwiseCopyable>(_ bytes: UnsafeRawBufferPointer, as type: Event.Type) -> Event? {
         bytes.count >= MemoryLayout<Event>.size ? bytes.loadUnaligned(as: type) : nil

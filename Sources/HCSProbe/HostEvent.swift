@@ -23,6 +23,7 @@ package struct HostEvent: Hashable, Sendable {
         case holderSignal = "holder-signal"
         /// A process that holds `devicePaths` cannot be interrupted (state D) or has been in one system call on the
         /// device for `amount` seconds. Told when it begins to be too long, and again each time it has doubled.
+        /// `codes` is the kernel's function that it waits in, where that may be read.
         case stuckCall = "stuck-call"
         /// A process was found to hold `devicePaths`: who uses the devices, with or without HCS. No fault.
         case holderFound = "holder-found"

@@ -43,13 +43,19 @@ package struct ProbeOptions: Sendable {
     package var simulatedLogPath: String?
     /// Whether to watch what is not in a log: PCIe, memory, processes.
     package var watchesHost: Bool
+    /// Device nodes to watch beside those of the vendors' accelerators.
+    package var deviceNodes: [String]
+    /// From when on a call that cannot be interrupted is told of, in seconds.
+    package var stuckAfterSeconds: Double
     /// Events that wait for the reader at most; later ones are dropped and counted, since the first of a storm tell most.
     package var bufferLimit: Int
+    /// Shared by the probes of one host.
+    let holders = HolderTable()
 
     package init(
         root: HostRoot = .real, kernelLogPath: String? = KernelLog.devicePath, useBPF: Bool = true,
         start: KernelLog.Start = .now, simulatedLogPath: String? = nil, watchesHost: Bool = true,
-        bufferLimit: Int = 4096
+        deviceNodes: [String] = [], stuckAfterSeconds: Double = 10, bufferLimit: Int = 4096
     ) {
         self.root = root
         self.kernelLogPath = kernelLogPath
@@ -57,6 +63,8 @@ package struct ProbeOptions: Sendable {
         self.start = start
         self.simulatedLogPath = simulatedLogPath
         self.watchesHost = watchesHost
+        self.deviceNodes = deviceNodes
+        self.stuckAfterSeconds = stuckAfterSeconds
         self.bufferLimit = bufferLimit
     }
 }

@@ -8,6 +8,11 @@ package enum ProbeRegistry {
         { EventProbe<MemoryErrors>(options: $0) },
         { EventProbe<FirmwareRecords>(options: $0) },
         { EventProbe<OutOfMemoryKills>(options: $0) },
+        // First of those that concern holders: the others ask what it found.
+        { EventProbe<DeviceHolders>(options: $0) },
+        { EventProbe<HolderExits>(options: $0) },
+        { EventProbe<HolderSignals>(options: $0) },
+        { EventProbe<StuckCalls>(options: $0) },
     ]
 
     package static func probes(for options: ProbeOptions) -> [any Probe] {

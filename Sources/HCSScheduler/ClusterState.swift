@@ -1,6 +1,7 @@
 package import HCSAPI
 package import HCSModel
 import HCSPlacement
+package import HCSStore
 
 /// All the scheduler knows, and what each input makes of it. A value: the actor around it owns time, store and waiting.
 package struct ClusterState: Sendable {
@@ -18,33 +19,113 @@ package struct ClusterState: Sendable {
     }
 
     package private(set) var revision: Revision
-    package private(set) var nodes: [String: NodeEntry] = [:]
-    package private(set) var workloads: [WorkloadID: WorkloadRecord] = [:]
+    package internal(set) var nodes: [String: NodeEntry] = [:]
+    package internal(set) var workloads: [WorkloadID: WorkloadRecord] = [:]
+    package internal(set) var cordons: [Cordon.Target: Cordon] = [:]
+    package internal(set) var clearances: [WorkloadID: Clearance] = [:]
     /// The revision at which what a node should run last changed.
     package private(set) var assignmentRevision: [String: Revision] = [:]
+    /// What this scheduler process has told of the pool.
+    var known: FleetKnowledge
+    var fleetGuard: FleetGuard
+    /// When this scheduler process began to listen, monotonic milliseconds.
+    let openedAt: Int64
+    private var nextSequence: UInt64
+    private var newEvents: [FleetEvent] = []
 
     // What changed since the last commit.
     private var changedNodes: Set<String> = []
     private var changedWorkloads: Set<WorkloadID> = []
     private var removedWorkloads: Set<WorkloadID> = []
     private var changedAssignments: Set<String> = []
+    private var removedNodes: Set<String> = []
+    private var changedCordons: Set<Cordon.Target> = []
+    private var changedClearances: Set<WorkloadID> = []
 
-    package init(revision: Revision, nodes: [NodeRecord], workloads: [WorkloadRecord]) {
-        self.revision = revision
-        for node in nodes {
-            self.nodes[node.name] = NodeEntry(record: node)
-            assignmentRevision[node.name] = revision
+    /// Numbers that a crash may have cost are never given again: each start leaves more room than any run can lose.
+    private static let sequenceGap: UInt64 = 1_000_000
+
+    package init(_ stored: StoredState, monotonic: Int64, now: Int64) {
+        revision = stored.revision
+        for node in stored.nodes {
+            nodes[node.name] = NodeEntry(record: node)
+            assignmentRevision[node.name] = stored.revision
         }
-        for workload in workloads { self.workloads[workload.id] = workload }
+        for workload in stored.workloads { workloads[workload.id] = workload }
+        for cordon in stored.cordons { cordons[cordon.target] = cordon }
+        for clearance in stored.clearances { clearances[clearance.id] = clearance }
+        known = FleetKnowledge(nodes: stored.nodes, events: stored.events)
+        fleetGuard = FleetGuard(events: stored.events, monotonic: monotonic, now: now)
+        openedAt = monotonic
+        nextSequence = stored.events.last.map { $0.sequence &+ Self.sequenceGap } ?? 1
+        emit(
+            FleetEvent(
+                atMilliseconds: now, kind: .schedulerStarted, severity: .info,
+                message:
+                    "the scheduler was started with \(nodes.count) nodes and \(workloads.count) workloads in its store; if the last one crashed, events of its last second may be missing"
+            ))
+    }
+
+    // MARK: Events
+
+    /// Longest message of an event: what reports tell is not bounded elsewhere.
+    private static let messageLength = 512
+    private static let reasonsKept = 3
+
+    mutating func emit(_ event: FleetEvent) {
+        var event = event
+        event.sequence = nextSequence
+        nextSequence += 1
+        event.message = Self.bounded(event.message)
+        event.fault = event.fault.map(Self.bounded)
+        if let reasons = event.health?.reasons {
+            event.health?.reasons = reasons.prefix(Self.reasonsKept).map(Self.bounded)
+        }
+        newEvents.append(event)
+    }
+
+    private static func bounded(_ reason: HealthReason) -> HealthReason {
+        var reason = reason
+        reason.factor = bounded(reason.factor)
+        reason.detail = bounded(reason.detail)
+        reason.source = bounded(reason.source)
+        reason.code = reason.code.map(bounded)
+        reason.advice = reason.advice.map(bounded)
+        reason.authority = reason.authority.map(bounded)
+        return reason
+    }
+
+    private static func bounded(_ text: String) -> String {
+        String(
+            text.prefix(messageLength).map {
+                $0.unicodeScalars.contains { $0.value < 32 || $0.value == 127 } ? "?" : $0
+            })
+    }
+
+    /// What was emitted since the last call.
+    package mutating func takeEvents() -> [FleetEvent] {
+        defer { newEvents = [] }
+        return newEvents
     }
 
     // MARK: Changes for the store
 
-    /// Nodes and workloads to persist; nil when nothing durable changed.
-    package var pendingNodes: [NodeRecord] { changedNodes.sorted().compactMap { nodes[$0]?.record } }
-    package var pendingWorkloads: [WorkloadRecord] { changedWorkloads.sorted().compactMap { workloads[$0] } }
-    package var pendingRemovals: [WorkloadID] { removedWorkloads.sorted() }
-    package var isDirty: Bool { !(changedNodes.isEmpty && changedWorkloads.isEmpty && removedWorkloads.isEmpty) }
+    /// What to persist; events are the caller's.
+    package var pending: StateChange {
+        StateChange(
+            nodes: changedNodes.sorted().compactMap { nodes[$0]?.record }, removedNodes: removedNodes.sorted(),
+            workloads: changedWorkloads.sorted().compactMap { workloads[$0] },
+            removedWorkloads: removedWorkloads.sorted(),
+            cordons: changedCordons.sorted().compactMap { cordons[$0] },
+            removedCordons: changedCordons.sorted().filter { cordons[$0] == nil },
+            clearances: changedClearances.sorted().compactMap { clearances[$0] },
+            removedClearances: changedClearances.sorted().filter { clearances[$0] == nil })
+    }
+
+    package var isDirty: Bool {
+        !(changedNodes.isEmpty && changedWorkloads.isEmpty && removedWorkloads.isEmpty && removedNodes.isEmpty
+            && changedCordons.isEmpty && changedClearances.isEmpty)
+    }
 
     /// The store took the changes as `revision`. Answers the nodes whose assignments changed.
     package mutating func committed(as revision: Revision) -> Set<String> {
@@ -55,13 +136,41 @@ package struct ClusterState: Sendable {
             changedWorkloads = []
             removedWorkloads = []
             changedAssignments = []
+            removedNodes = []
+            changedCordons = []
+            changedClearances = []
         }
         return changedAssignments
+    }
+
+    /// Sets a cordon, or with nil removes it.
+    mutating func set(_ cordon: Cordon?, on target: Cordon.Target) {
+        guard cordons[target] != cordon else { return }
+        cordons[target] = cordon
+        changedCordons.insert(target)
+    }
+
+    /// Sets a clearance, or with nil removes it; its node is told.
+    mutating func set(_ clearance: Clearance?, as id: WorkloadID) {
+        guard clearances[id] != clearance else { return }
+        for node in [clearances[id]?.node, clearance?.node] { if let node { changedAssignments.insert(node) } }
+        clearances[id] = clearance
+        changedClearances.insert(id)
+    }
+
+    /// Its workloads are the caller's.
+    mutating func remove(node: String) {
+        nodes[node] = nil
+        assignmentRevision[node] = nil
+        changedNodes.remove(node)
+        removedNodes.insert(node)
+        known.forget(node: node)
     }
 
     mutating func update(_ record: WorkloadRecord) {
         let old = workloads[record.id]
         guard old != record else { return }
+        noteTransition(from: old, to: record)
         workloads[record.id] = record
         changedWorkloads.insert(record.id)
         for node in [old?.node, old?.previous?.node, record.node, record.previous?.node] {
@@ -82,19 +191,27 @@ package struct ClusterState: Sendable {
         let record = NodeRecord(
             name: report.node, agentVersion: report.agentVersion, bootID: report.bootID, host: report.host.lasting,
             devices: report.devices.map(\.device), topology: report.topology)
-        if nodes[report.node]?.record != record { changedNodes.insert(report.node) }
+        let before = nodes[report.node]
+        if before?.record != record { changedNodes.insert(report.node) }
+        removedNodes.remove(report.node)
         if assignmentRevision[report.node] == nil { assignmentRevision[report.node] = revision }
         nodes[report.node] = NodeEntry(record: record, report: report, lastHeard: monotonic)
+        noteChanges(in: report, since: before, now: now)
+        takeOutcomes(of: report, now: now)
         let faults = Self.faultReasons(of: report)
         for seen in report.workloads {
-            guard let record = workloads[seen.id] else { continue }
+            guard var record = workloads[seen.id] else { continue }
+            if let stray = strayAttempt(seen, of: record, in: report) {
+                record.previous = stray
+                update(record)
+            }
             let observation = Reconciler.Observation(
                 node: report.node, attempt: seen.attempt, isRunning: seen.phase == .running,
                 hasEnded: seen.phase == .ended,
                 exit: seen.exit, wasRefused: seen.refused ?? false)
             update(Reconciler.observe(record, observation, faulty: { faults[$0] }, now: now))
         }
-        moveOffFaultyDevices(of: report, faults: faults, now: now)
+        moveOffFaultyDevices(of: report, faults: faults, monotonic: monotonic, now: now)
         schedule(monotonic: monotonic, now: now)
     }
 
@@ -120,6 +237,9 @@ package struct ClusterState: Sendable {
         }
         guard report.workloads.count <= APILimits.workloadsPerReport else {
             throw .badRequest("more than \(APILimits.workloadsPerReport) workloads in one report")
+        }
+        guard report.clearances?.count ?? 0 <= APILimits.outcomesPerReport else {
+            throw .badRequest("more than \(APILimits.outcomesPerReport) outcomes of clearances in one report")
         }
         guard Set(report.devices.map(\.device.id)).count == report.devices.count else {
             throw .badRequest("two devices in the report have the same id")
@@ -156,7 +276,10 @@ package struct ClusterState: Sendable {
     }
 
     /// Time passed: back-offs end, nodes fall silent.
-    package mutating func tick(monotonic: Int64, now: Int64) { schedule(monotonic: monotonic, now: now) }
+    package mutating func tick(monotonic: Int64, now: Int64) {
+        noteSilence(monotonic: monotonic, now: now)
+        schedule(monotonic: monotonic, now: now)
+    }
 
     private mutating func forgetOldest() {
         let ended = workloads.values.filter { $0.phase.hasEnded && $0.previous == nil }
@@ -182,10 +305,15 @@ package struct ClusterState: Sendable {
         return reasons
     }
 
-    private mutating func moveOffFaultyDevices(of report: NodeReport, faults: [DeviceID: String], now: Int64) {
+    private mutating func moveOffFaultyDevices(
+        of report: NodeReport, faults: [DeviceID: String], monotonic: Int64, now: Int64
+    ) {
+        known.held = known.held.filter { $0.node != report.node || faults[$0.device] != nil }
         guard !faults.isEmpty else { return }
-        for record in workloads.values
-        where record.node == report.node && record.grants.contains(where: { faults[$0.device] != nil }) {
+        let affected = workloads.values.filter { record in
+            record.node == report.node && record.grants.contains { faults[$0.device] != nil }
+        }
+        for record in affected.sorted(by: { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }) {
             // Its name was given to another meanwhile.
             if record.phase.hasEnded, isLive(name: record.spec.name) { continue }
             for grant in record.grants {
@@ -195,7 +323,11 @@ package struct ClusterState: Sendable {
                 {
                     continue
                 }
-                update(Reconciler.deviceFault(present, device: grant.device, reason: reason, now: now))
+                let moved = Reconciler.deviceFault(present, device: grant.device, reason: reason, now: now)
+                guard moved != present else { continue }
+                guard moved.phase != .queued || mayMove(off: grant.device, of: report, monotonic: monotonic, now: now)
+                else { continue }
+                update(moved)
             }
         }
     }
@@ -206,11 +338,12 @@ package struct ClusterState: Sendable {
             .filter { $0.phase == .queued && Reconciler.isDue($0, now: now) }
             .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
         place(queued, monotonic: monotonic, now: now)
+        drain(monotonic: monotonic, now: now)
     }
 
     private mutating func place(_ queued: [WorkloadRecord], monotonic: Int64, now: Int64) {
         guard !queued.isEmpty else { return }
-        var cycle = PlacementCycle(snapshot: snapshot(monotonic: monotonic))
+        var cycle = placementCycle(monotonic: monotonic)
         // A cycle only fills devices: what was refused stays refused in it, so thousands of like requests cost one look.
         var refusals: [PlacementRequest: String] = [:]
         for record in queued {
@@ -226,12 +359,6 @@ package struct ClusterState: Sendable {
             waiting.note(.refused, summary, at: now)
             update(waiting)
         }
-    }
-
-    /// A device's id is its maker's and unique on its host; over hosts only together with the node.
-    struct DeviceKey: Hashable {
-        var node: String
-        var device: DeviceID
     }
 
     struct Granted {
@@ -269,10 +396,16 @@ package struct ClusterState: Sendable {
         return granted
     }
 
-    private func notReady(_ entry: NodeEntry, monotonic: Int64) -> String? {
+    func notReady(_ entry: NodeEntry, monotonic: Int64) -> String? {
         guard let heard = entry.lastHeard else { return "not heard of since this scheduler started" }
         let age = monotonic - heard
         return age > Self.silenceLimitMilliseconds ? "silent for \(age / 1000) s" : nil
+    }
+
+    func placementCycle(monotonic: Int64) -> PlacementCycle {
+        var plugins = PluginRegistry.standard
+        plugins.filters.append(CordonFilter(cordons: cordons))
+        return PlacementCycle(snapshot: snapshot(monotonic: monotonic), plugins: plugins)
     }
 
     private func snapshot(monotonic: Int64) -> ClusterSnapshot {
@@ -325,7 +458,10 @@ package struct ClusterState: Sendable {
             case .queued, .succeeded, .failed, .deleted: break
             }
         }
-        return NodeAssignments(node: node, revision: assignmentRevision[node] ?? revision, workloads: orders)
+        let cleared = clearances.values.filter { $0.node == node }.sorted { $0.id < $1.id }
+        return NodeAssignments(
+            node: node, revision: assignmentRevision[node] ?? revision, workloads: orders,
+            clearances: cleared.isEmpty ? nil : cleared)
     }
 
     package func nodeViews(monotonic: Int64) -> [NodeView] {
@@ -338,15 +474,19 @@ package struct ClusterState: Sendable {
                 deviceCount: entry.record.devices.count,
                 simulatedDeviceCount: entry.record.devices.count { $0.simulated }, vendors: entry.report?.vendors ?? [],
                 probes: entry.report?.probes ?? [], leases: entry.report?.leases,
-                escapes: entry.report?.escapes, topology: entry.record.topology)
+                escapes: entry.report?.escapes, topology: entry.record.topology,
+                cordon: cordons[Cordon.Target(node: entry.record.name)])
         }
     }
 
     package func deviceViews(monotonic: Int64) -> [DeviceView] {
         let granted = grantedByDevice()
+        let cleared = Dictionary(
+            clearances.values.map { (DeviceKey(node: $0.node, device: $0.device), $0) }, uniquingKeysWith: { $1 })
         return nodes.values.sorted { $0.record.name < $1.record.name }.flatMap { entry in
             reports(of: entry).map { report in
-                let taken = granted[DeviceKey(node: entry.record.name, device: report.device.id)]
+                let key = DeviceKey(node: entry.record.name, device: report.device.id)
+                let taken = granted[key]
                 let state = DeviceState(
                     device: report.device, health: report.health,
                     granted: (taken?.bytes ?? .zero).adding(report.localGranted),
@@ -357,7 +497,8 @@ package struct ClusterState: Sendable {
                     ledger: DeviceLedger(
                         total: report.device.memory, granted: state.granted, driverUsed: state.driverUsed,
                         free: state.free,
-                        workloads: (taken?.names ?? []).sorted()))
+                        workloads: (taken?.names ?? []).sorted()),
+                    cordon: cordon(on: key), clearance: cleared[key])
             }
         }
     }
@@ -388,7 +529,7 @@ package struct ClusterState: Sendable {
 
     package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
         let request = PlacementRequest(record.spec)
-        let verdicts = PlacementCycle(snapshot: snapshot(monotonic: monotonic)).verdicts(for: request)
+        let verdicts = placementCycle(monotonic: monotonic).verdicts(for: request)
         let summary =
             record.phase == .queued
             ? PlacementCycle.summary(of: verdicts, for: request) : record.message

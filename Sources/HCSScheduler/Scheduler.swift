@@ -24,12 +24,27 @@ package actor Scheduler {
     /// Waiting polls of one node; the oldest is answered when another comes.
     private static let longPollsPerNode = 4
 
+    private var events: EventRing
+    /// Told but not yet stored: at most a second old.
+    private var unsavedEvents: [FleetEvent] = []
+    private var eventPolls: [EventPoll] = []
+    private struct EventPoll {
+        let number: UInt64
+        /// Told whether to look again; else it answers what it has.
+        let continuation: CheckedContinuation<Bool, Never>
+    }
+    /// Waiting readers of events; the oldest is answered when another comes.
+    private static let eventPollsKept = 64
+    private var isClosing = false
+    private var alerts: [AlertQueue] = []
+
     private init(
-        state: ClusterState, store: any StateStore, clock: any SchedulerClock, logger: Logger,
-        generator: any RandomNumberGenerator & Sendable
+        state: ClusterState, events stored: [FleetEvent], store: any StateStore, clock: any SchedulerClock,
+        logger: Logger, generator: any RandomNumberGenerator & Sendable
     ) {
         self.state = state
         self.store = store
+        self.events = EventRing(stored)
         self.clock = clock
         self.logger = logger
         self.generator = generator
@@ -44,11 +59,18 @@ package actor Scheduler {
         logger.info(
             "state loaded: \(stored.nodes.count) nodes, \(stored.workloads.count) workloads, revision \(stored.revision)"
         )
-        return Scheduler(
-            state: ClusterState(revision: stored.revision, nodes: stored.nodes, workloads: stored.workloads),
-            store: store,
-            clock: clock, logger: logger, generator: generator)
+        let state = ClusterState(
+            stored, monotonic: clock.monotonicMilliseconds(), now: clock.wallMilliseconds())
+        let scheduler = Scheduler(
+            state: state, events: stored.events, store: store, clock: clock, logger: logger, generator: generator)
+        await scheduler.recordFirstEvents()
+        return scheduler
     }
+
+    /// Events go there too from now on.
+    package func send(alerts queues: [AlertQueue]) { alerts = queues }
+
+    private func recordFirstEvents() { record(state.takeEvents()) }
 
     // MARK: Mutations
 
@@ -61,12 +83,14 @@ package actor Scheduler {
         defer { endTurn() }
         var next = state
         let value = try change(&next, clock.monotonicMilliseconds(), clock.wallMilliseconds())
+        let fresh = next.takeEvents()
         guard next.isDirty else {
             state = next
+            record(fresh)
             return value
         }
-        let pending = StateChange(
-            nodes: next.pendingNodes, workloads: next.pendingWorkloads, removedWorkloads: next.pendingRemovals)
+        var pending = next.pending
+        pending.events = unsavedEvents + fresh
         do {
             let revision = try await store.commit(pending, expecting: state.revision)
             logDecisions(of: pending)
@@ -75,7 +99,22 @@ package actor Scheduler {
             logger.error("change not stored, nothing was changed: \(error)")
             throw .internalError("the store did not take the change, nothing was changed: \(error.message)")
         }
+        record(fresh)
+        unsavedEvents = []
         return value
+    }
+
+    private func record(_ fresh: [FleetEvent]) {
+        guard !fresh.isEmpty else { return }
+        events.append(fresh)
+        for queue in alerts { queue.offer(fresh) }
+        unsavedEvents = (unsavedEvents + fresh).suffix(FleetEvent.kept)
+        for event in fresh where event.kind != .workload {
+            let about = [event.node, event.device?.uuid].compactMap(\.self).joined(separator: " ")
+            logger.info("\(event.kind.rawValue) \(about): \(event.message)\(event.by.map { " (by \($0))" } ?? "")")
+        }
+        for poll in eventPolls { poll.continuation.resume(returning: true) }
+        eventPolls = []
     }
 
     private func logDecisions(of change: StateChange) {
@@ -130,6 +169,108 @@ package actor Scheduler {
     /// Called about once a second.
     package func tick() async throws(APIProblem) {
         try await mutate { (state, monotonic, now) throws(APIProblem) in state.tick(monotonic: monotonic, now: now) }
+        await saveEvents()
+    }
+
+    private func saveEvents() async {
+        await takeTurn()
+        defer { endTurn() }
+        guard !unsavedEvents.isEmpty else { return }
+        do {
+            try await store.append(unsavedEvents)
+            unsavedEvents = []
+        } catch {
+            logger.error("\(unsavedEvents.count) events not stored yet: \(error)")
+        }
+    }
+
+    /// Takes an event in that something else than the state tells.
+    package func note(
+        _ kind: FleetEvent.Kind, _ severity: FleetEvent.Severity, _ message: String
+    ) async throws(APIProblem) {
+        try await mutate { (state, _, now) throws(APIProblem) in
+            state.emit(FleetEvent(atMilliseconds: now, kind: kind, severity: severity, message: message))
+        }
+    }
+
+    // MARK: Orders of operators
+
+    package func cordon(_ request: CordonRequest) async throws(APIProblem) -> CordonView {
+        let target = try await mutate { (state, monotonic, now) throws(APIProblem) in
+            try state.cordon(request, monotonic: monotonic, now: now)
+        }
+        guard let view = state.cordonViews().first(where: { $0.cordon.target == target }) else {
+            throw .conflict("the cordon on \(target) was lifted at once by somebody else")
+        }
+        return view
+    }
+
+    package func uncordon(_ request: UncordonRequest) async throws(APIProblem) -> UncordonResult {
+        try await mutate { (state, monotonic, now) throws(APIProblem) in
+            try state.uncordon(request, monotonic: monotonic, now: now)
+        }
+    }
+
+    package func cordons() -> ItemList<CordonView> {
+        ItemList(items: state.cordonViews(), revision: state.revision)
+    }
+
+    package func requestClearance(_ request: ClearanceRequest) async throws(APIProblem) -> Clearance {
+        let id = randomID()
+        return try await mutate { (state, _, now) throws(APIProblem) in
+            try state.requestClearance(request, id: id, now: now)
+        }
+    }
+
+    package func clearances() -> ItemList<Clearance> {
+        ItemList(items: state.clearanceList(), revision: state.revision)
+    }
+
+    package func forget(_ node: String, _ request: ForgetRequest) async throws(APIProblem) -> ForgetResult {
+        try await mutate { (state, monotonic, now) throws(APIProblem) in
+            try state.forget(node, request, monotonic: monotonic, now: now)
+        }
+    }
+
+    // MARK: Events
+
+    package func alertStatus() -> ItemList<AlertStatus> {
+        ItemList(items: alerts.map(\.status), revision: state.revision)
+    }
+
+    /// What a reader has not seen, at once or as soon as there is something that it wants, at the latest after `wait`.
+    package func events(
+        after: UInt64, limit: Int, wait: Duration, filter: EventFilter, maximumAge: Int64? = nil
+    ) async -> EventPage {
+        var filter = filter
+        if let maximumAge { filter.notBefore = clock.wallMilliseconds() - maximumAge }
+        let deadline = ContinuousClock.now + wait
+        var after = after
+        while true {
+            let page = events.page(after: after, limit: limit, filter: filter)
+            let remaining = deadline - ContinuousClock.now
+            guard page.items.isEmpty, !page.gap, page.atEnd, remaining > .zero, !isClosing else { return page }
+            guard await waitForEvent(remaining) else { return page }
+            after = page.next
+        }
+    }
+
+    private func waitForEvent(_ wait: Duration) async -> Bool {
+        nextLongPoll += 1
+        let number = nextLongPoll
+        let timer = Task {
+            try await Task.sleep(for: wait)
+            if let index = eventPolls.firstIndex(where: { $0.number == number }) {
+                eventPolls.remove(at: index).continuation.resume(returning: false)
+            }
+        }
+        defer { timer.cancel() }
+        return await withCheckedContinuation { continuation in
+            eventPolls.append(EventPoll(number: number, continuation: continuation))
+            if eventPolls.count > Self.eventPollsKept {
+                eventPolls.removeFirst().continuation.resume(returning: false)
+            }
+        }
     }
 
     private func randomID() -> WorkloadID {
@@ -217,5 +358,8 @@ package actor Scheduler {
     package func releaseLongPolls() {
         for polls in longPolls.values { for poll in polls { poll.continuation.resume() } }
         longPolls = [:]
+        isClosing = true
+        for poll in eventPolls { poll.continuation.resume(returning: false) }
+        eventPolls = []
     }
 }

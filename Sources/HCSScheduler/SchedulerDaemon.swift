@@ -1,5 +1,6 @@
 import Foundation
 import HCSHTTP
+import HCSModel
 import HCSStore
 import HCSSystem
 import Hummingbird
@@ -17,15 +18,18 @@ package struct SchedulerConfiguration: Sendable {
     package var insecure: Bool
     /// A connection that asks nothing is closed after this.
     package var idleSeconds: Int64
+    package var alerts: AlertConfiguration
 
     package init(
-        host: String, port: Int, stateDirectory: String, insecure: Bool, idleSeconds: Int64 = ServerLimits.idleSeconds
+        host: String, port: Int, stateDirectory: String, insecure: Bool, idleSeconds: Int64 = ServerLimits.idleSeconds,
+        alerts: AlertConfiguration = AlertConfiguration()
     ) {
         self.host = host
         self.port = port
         self.stateDirectory = stateDirectory
         self.insecure = insecure
         self.idleSeconds = idleSeconds
+        self.alerts = alerts
     }
 }
 
@@ -50,12 +54,16 @@ package struct SchedulerDaemon: Sendable {
                 "listening on \(configuration.host) sends tokens in clear text: use 127.0.0.1, or --insecure if the network is trusted"
             )
         }
+        let senders = try configuration.alerts.senders()
         try prepareStateDirectory()
         let lock = try StateLock(directory: configuration.stateDirectory)
         defer { lock.release() }
         let tokens = try Tokens.loadOrCreate(stateDirectory: configuration.stateDirectory)
         let store = try SQLiteStore(path: configuration.stateDirectory + "/scheduler.db")
-        let scheduler = try await Scheduler.open(store: store, clock: SystemClock(), logger: logger)
+        let clock = SystemClock()
+        let scheduler = try await Scheduler.open(store: store, clock: clock, logger: logger)
+        let deliveries = senders.map { delivery(of: $0, clock: clock, scheduler: scheduler) }
+        await scheduler.send(alerts: deliveries.map(\.queue))
         let application = Application(
             router: APIRouter.build(scheduler: scheduler, tokens: tokens),
             server: ServerLimits.http1(idleSeconds: configuration.idleSeconds),
@@ -65,12 +73,25 @@ package struct SchedulerDaemon: Sendable {
             onServerRunning: { channel in announce(channel.localAddress) },
             logger: logger)
         var group = ServiceGroupConfiguration(
-            services: [application, SchedulerTicker(scheduler: scheduler, logger: logger)],
+            services: [application, SchedulerTicker(scheduler: scheduler, logger: logger)] + deliveries,
             gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(5)
         try await ServiceGroup(configuration: group).run()
         try? FileManager.default.removeItem(atPath: addressFile)
         logger.info("stopped")
+    }
+
+    private func delivery(
+        of sender: any AlertSender, clock: any SchedulerClock, scheduler: Scheduler
+    ) -> AlertDelivery {
+        AlertDelivery(
+            queue: AlertQueue(name: sender.name, threshold: configuration.alerts.severity, clock: clock),
+            sender: sender, pauses: configuration.alerts.pauses
+        ) { message in
+            do { try await scheduler.note(.alertFailed, .warning, message) } catch {
+                logger.error("\(message); and that could not be noted: \(error)")
+            }
+        }
     }
 
     /// Where a local `hcs` and agent find the scheduler.

@@ -8,32 +8,62 @@ package protocol StateStore: Sendable {
     /// Makes the change durable and answers the new revision, one above `expected`. All or nothing; returns only when
     /// it would survive a power cut. Throws `.staleRevision` when the store is not at `expected`.
     func commit(_ change: StateChange, expecting expected: Revision) async throws(StoreError) -> Revision
+
+    /// Makes events durable that belong to no change: history has no revision.
+    func append(_ events: [FleetEvent]) async throws(StoreError)
 }
 
 package struct StoredState: Sendable, Equatable {
     package var revision: Revision
     package var nodes: [NodeRecord]
     package var workloads: [WorkloadRecord]
+    package var cordons: [Cordon]
+    package var clearances: [Clearance]
+    /// The newest `FleetEvent.kept`, by number.
+    package var events: [FleetEvent]
 
-    package init(revision: Revision, nodes: [NodeRecord], workloads: [WorkloadRecord]) {
+    package init(
+        revision: Revision, nodes: [NodeRecord], workloads: [WorkloadRecord], cordons: [Cordon] = [],
+        clearances: [Clearance] = [], events: [FleetEvent] = []
+    ) {
         self.revision = revision
         self.nodes = nodes
         self.workloads = workloads
+        self.cordons = cordons
+        self.clearances = clearances
+        self.events = events
     }
 }
 
 package struct StateChange: Sendable, Equatable {
     package var nodes: [NodeRecord]
+    package var removedNodes: [String]
     package var workloads: [WorkloadRecord]
     package var removedWorkloads: [WorkloadID]
+    package var cordons: [Cordon]
+    package var removedCordons: [Cordon.Target]
+    package var clearances: [Clearance]
+    package var removedClearances: [WorkloadID]
+    /// Appended; the store drops the oldest beyond `FleetEvent.kept`.
+    package var events: [FleetEvent]
 
-    package init(nodes: [NodeRecord] = [], workloads: [WorkloadRecord] = [], removedWorkloads: [WorkloadID] = []) {
+    package init(
+        nodes: [NodeRecord] = [], removedNodes: [String] = [], workloads: [WorkloadRecord] = [],
+        removedWorkloads: [WorkloadID] = [], cordons: [Cordon] = [], removedCordons: [Cordon.Target] = [],
+        clearances: [Clearance] = [], removedClearances: [WorkloadID] = [], events: [FleetEvent] = []
+    ) {
         self.nodes = nodes
+        self.removedNodes = removedNodes
         self.workloads = workloads
         self.removedWorkloads = removedWorkloads
+        self.cordons = cordons
+        self.removedCordons = removedCordons
+        self.clearances = clearances
+        self.removedClearances = removedClearances
+        self.events = events
     }
 
-    package var isEmpty: Bool { nodes.isEmpty && workloads.isEmpty && removedWorkloads.isEmpty }
+    package var isEmpty: Bool { self == StateChange() }
 }
 
 /// The store failed: what was attempted, on what, and the cause in the store's own words.

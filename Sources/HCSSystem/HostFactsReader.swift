@@ -4,17 +4,22 @@ package import HCSModel
 package struct HostFactsReader: Sendable {
     package let root: HostRoot
     package let pciVendors: Set<UInt16>
+    package let pciDevices: Set<PCIIdentifier>
     package let software: [SoftwareFile]
     package let toolkits: [ContainerProgramSearch]
     package let modelCache: String?
 
-    /// - Parameter modelCache: the directory whose file system is looked at; need not exist.
+    /// - Parameters:
+    ///   - pciVendors: makers whose every function is an accelerator's.
+    ///   - pciDevices: accelerators of makers of other things.
+    ///   - modelCache: the directory whose file system is looked at; need not exist.
     package init(
-        root: HostRoot = .real, pciVendors: Set<UInt16>, software: [SoftwareFile] = [],
-        toolkits: [ContainerProgramSearch] = [], modelCache: String? = nil
+        root: HostRoot = .real, pciVendors: Set<UInt16>, pciDevices: Set<PCIIdentifier> = [],
+        software: [SoftwareFile] = [], toolkits: [ContainerProgramSearch] = [], modelCache: String? = nil
     ) {
         self.root = root
         self.pciVendors = pciVendors
+        self.pciDevices = pciDevices
         self.software = software
         self.toolkits = toolkits
         self.modelCache = modelCache
@@ -27,7 +32,10 @@ package struct HostFactsReader: Sendable {
         let processors = procfs.processors()
         let kernel = Kernel.identity()
         let groups = IOMMUGroups(root: root)
-        let functions = PCIBus(root: root).functions(ofVendors: pciVendors).map { groups.located($0) }
+        let functions = PCIBus(root: root).functions().filter {
+            pciVendors.contains($0.vendorID)
+                || pciDevices.contains(PCIIdentifier(vendor: $0.vendorID, device: $0.deviceID))
+        }.map { groups.located($0) }
         return HostFacts(
             hostname: Hostname.current(), kernel: kernel.release, architecture: kernel.machine,
             cpuModel: processors.model, cpuCount: processors.count, memory: ByteCount(procfs.totalMemory() ?? 0),

@@ -1,5 +1,16 @@
 package import HCSModel
 
+/// What a PCI function says that it is.
+package struct PCIIdentifier: Hashable, Sendable {
+    package var vendor: UInt16
+    package var device: UInt16
+
+    package init(vendor: UInt16, device: UInt16) {
+        self.vendor = vendor
+        self.device = device
+    }
+}
+
 /// PCI functions as sysfs lists them.
 package struct PCIBus: Sendable {
     package let root: HostRoot

@@ -25,10 +25,10 @@ package struct ProcessSpawner: Sendable {
 
     package static let maximumExtraDescriptors = 13
 
-    /// Starts it. stdin is /dev/null; `output` and `error` nil mean /dev/null too; `extra[i]` becomes descriptor 3 + i.
+    /// Starts it. `input`, `output` and `error` nil mean /dev/null; `extra[i]` becomes descriptor 3 + i.
     /// The caller keeps its own copies. A program that cannot be executed is an error here (posix_spawn tells).
     package func spawn(
-        output: Int32? = nil, error: Int32? = nil, extra: [Int32] = []
+        input: Int32? = nil, output: Int32? = nil, error: Int32? = nil, extra: [Int32] = []
     ) throws(SystemError) -> ChildProcess {
         guard extra.count <= Self.maximumExtraDescriptors else {
             throw SystemError(
@@ -40,7 +40,7 @@ package struct ProcessSpawner: Sendable {
                 .invalid, "could not start \(path): a NUL byte in its path, arguments, environment or directory")
         }
         let null = try Descriptor.open("/dev/null", O_RDWR)
-        let descriptors = [null.number, output ?? null.number, error ?? null.number] + extra
+        let descriptors = [input ?? null.number, output ?? null.number, error ?? null.number] + extra
         let flags: UInt32 = newSession ? HCS_SPAWN_SETSID : 0
         let variables = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
 

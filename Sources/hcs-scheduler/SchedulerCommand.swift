@@ -31,6 +31,18 @@ struct SchedulerCommand: AsyncParsableCommand {
     @Flag(help: "Allow listening elsewhere than on loopback without TLS.")
     var insecure = false
 
+    @Option(help: "http or https address that gets each alert as a JSON POST.")
+    var alertWebhook: String?
+
+    @Option(help: "File with a secret of at least 16 bytes: alerts to the webhook are signed with it (HMAC-SHA256).")
+    var alertSecretFile: String?
+
+    @Option(help: "Program that is run for each alert, without arguments, the alert as JSON on its standard input.")
+    var alertProgram: String?
+
+    @Option(help: "Events that become alerts, no less than: info, warning or critical.")
+    var alertSeverity = "warning"
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
@@ -38,6 +50,9 @@ struct SchedulerCommand: AsyncParsableCommand {
         guard let level = Logger.Level(rawValue: logLevel) else {
             throw ValidationError(
                 "--log-level '\(logLevel)' is none of trace, debug, info, notice, warning, error, critical")
+        }
+        guard let severity = FleetEvent.Severity(rawValue: alertSeverity) else {
+            throw ValidationError("--alert-severity '\(alertSeverity)' is none of info, warning, critical")
         }
         guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
             (0...65535).contains(port)
@@ -50,7 +65,9 @@ struct SchedulerCommand: AsyncParsableCommand {
         let daemon = SchedulerDaemon(
             configuration: SchedulerConfiguration(
                 host: host, port: port, stateDirectory: stateDir ?? StandardDirectories.state(of: "hcs-scheduler"),
-                insecure: insecure),
+                insecure: insecure,
+                alerts: AlertConfiguration(
+                    webhook: alertWebhook, secretFile: alertSecretFile, program: alertProgram, severity: severity)),
             logger: logger)
         do {
             try await daemon.run()

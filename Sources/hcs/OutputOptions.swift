@@ -9,11 +9,16 @@ struct OutputOptions: ParsableArguments {
     @Option(name: [.long, .customShort("o")], help: "How to print: table for people, json for programs.")
     var output = Format.table
 
+    @Flag(name: .long, help: "Same as --output json.")
+    var json = false
+
+    var isJSON: Bool { json || output == .json }
+
     /// Prints `value` as JSON, or what `table` makes of it.
     func show<Value: Encodable>(_ value: Value, table: (Value, Style) -> String) throws {
-        switch output {
-        case .json: print(String(decoding: try HCSJSON.encode(value, pretty: true), as: UTF8.self))
-        case .table: print(table(value, Style.current))
-        }
+        print(
+            isJSON
+                ? String(decoding: try HCSJSON.encode(value, pretty: true), as: UTF8.self)
+                : table(value, Style.current))
     }
 }

@@ -68,6 +68,40 @@ import Testing
         } throws: { ($0 as? ClientError)?.message.contains("http://127.0.0.1:1") == true }
     }
 
+    @Test(arguments: [
+        (#"{"target":"n1","reason":"r","by":"a","drian":true}"#, "unknown field 'drian'"),
+        (#"{"target":"n1","by":"a"}"#, "reason"), (#"{"target":"n1","reason":5,"by":"a"}"#, "reason"),
+        (#"{"target":"n1","reason":"r","by":"a","drain":"yes"}"#, "drain"),
+    ])
+    func `an order that is misspelt is refused with its place`(json: String, word: String) {
+        #expect { try HCSJSON.decode(CordonRequest.self, from: Data(json.utf8)) } throws: {
+            HCSJSON.explain($0).contains(word)
+        }
+    }
+
+    @Test func `every order refuses a field that it does not know`() {
+        let json = Data(#"{"target":"n1","device":"d","reason":"r","by":"a","later":true}"#.utf8)
+        func refuses<Order: Decodable>(_ type: Order.Type) -> Bool {
+            do {
+                _ = try HCSJSON.decode(type, from: json)
+                return false
+            } catch { return HCSJSON.explain(error).contains("unknown field") }
+        }
+        #expect(refuses(CordonRequest.self) && refuses(UncordonRequest.self))
+        #expect(refuses(ClearanceRequest.self) && refuses(ForgetRequest.self))
+    }
+
+    @Test func `assignments without clearances are as an older agent knows them, and its reports are taken`() throws {
+        let set = NodeAssignments(node: "n1", revision: .zero, workloads: [])
+        let text = String(decoding: try HCSJSON.encode(set), as: UTF8.self)
+        #expect(text == #"{"node":"n1","revision":0,"workloads":[]}"#)
+        var object = try #require(JSONSerialization.jsonObject(with: HCSJSON.encode(report)) as? [String: Any])
+        #expect(object["clearances"] == nil)
+        object["clearances"] = [["id": "00000000-0000-4000-8000-000000000001", "applied": true, "message": "m"]]
+        let new = try HCSJSON.decode(NodeReport.self, from: try JSONSerialization.data(withJSONObject: object))
+        #expect(new.clearances?.map(\.applied) == [true])
+    }
+
     @Test(arguments: ["", "../x", "a/b", "a b", "A", "a?b"])
     func `what is neither id nor name never reaches the path`(text: String) async {
         await #expect {

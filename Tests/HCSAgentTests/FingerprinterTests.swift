@@ -6,6 +6,7 @@ import HCSDevice
 import HCSModel
 import HCSSystem
 import HCSTestSupport
+import Synchronization
 import Testing
 
 /// A worker of shell: one NVIDIA device with 80 GiB, and a measurement that writes a line into `measured` first.
@@ -120,6 +121,91 @@ private let hasRootAgent = access("/run/hcs/agent.sock", F_OK) == 0
         }
         #expect(error?.code == .unavailable && error?.message.contains("does not tell what it has leased") == true)
         #expect(worker.measurements == 0)
+    }
+
+    /// An agent at the configuration's socket that has these devices and nothing else.
+    private func withAgent(
+        _ worker: ScriptedWorker, _ devices: [Device], _ body: (AgentConfiguration) async throws -> Void
+    ) async throws {
+        let configuration = try worker.configuration
+        try worker.directory.write("", to: "run/made")
+        let state = AgentFixtures.state(simulating: true)
+        await state.set(devices: devices)
+        await state.set(
+            samples: Dictionary(
+                uniqueKeysWithValues: devices.map {
+                    var sample = DeviceSample()
+                    sample.signals[.clockMaximum, "compute"] = 1980
+                    return ($0.id, sample)
+                }))
+        let listening = Mutex(false)
+        let server = Task {
+            try await LocalAPI.serve(
+                socketPath: configuration.socketPath, logger: AgentFixtures.logger, status: { await state.status() },
+                logs: { _, _, _ throws(AgentError) in throw AgentError(.unavailable, "none") },
+                running: { listening.withLock { $0 = true } })
+        }
+        defer { server.cancel() }
+        #expect(await eventually { listening.withLock { $0 } })
+        try await body(configuration)
+    }
+
+    @Test func `an agent that runs is asked first, and what it simulates is shown`() async throws {
+        let worker = try ScriptedWorker()
+        let device = AgentFixtures.device("NPU-1", vendor: .ascend, simulated: true)
+        try await withAgent(worker, [device]) { configuration in
+            let report = try await Fingerprinter.examine(configuration, .init())
+            #expect(report.devices.map(\.id) == [device.id] && report.remark == nil)
+            #expect(report.text.hasPrefix("Asked: the agent at \(configuration.socketPath): 1 device, simulated\n\n"))
+            #expect(report.text.contains("ascend:0  Card  NPU-1  (simulated)\n"), "\(report.text)")
+            #expect(try await Fingerprinter.examine(configuration, .init(devices: ["ascend:0"])).devices.count == 1)
+        }
+        let alone = try ScriptedWorker()
+        let report = try await Fingerprinter.examine(try alone.configuration, .init())
+        let socket = try alone.configuration.socketPath
+        #expect(report.asked == ["No agent: there is no \(socket)", "Asked: the vendors' libraries: 2 devices"])
+        #expect(report.text.hasPrefix("No agent: there is no \(socket)\nAsked: the vendors' libraries: 2 devices\n\n"))
+    }
+
+    @Test(.disabled(if: hasRootAgent, "skipped, because an agent runs here"))
+    func `beside an agent the libraries' devices are measured, and what only it has is said to be out of reach`()
+        async throws
+    {
+        let worker = try ScriptedWorker()
+        let simulated = AgentFixtures.device("NPU-1", vendor: .ascend, simulated: true)
+        var real = AgentFixtures.device("GPU-aaaa-1")
+        real.driverVersion = "550.1"
+        try await withAgent(worker, [simulated, real]) { configuration in
+            let report = try await Fingerprinter.examine(configuration, .init(measure: true))
+            let found = Dictionary(uniqueKeysWithValues: report.devices.map { ($0.id.uuid, $0) })
+            #expect(found.keys.sorted() == ["GPU-aaaa-1", "GPU-aaaa-2", "NPU-1"] && worker.measurements == 1)
+            #expect(found["NPU-1"]?.unavailable?.contains("the agent simulates it") == true)
+            let measured = try #require(found["GPU-aaaa-1"]?.fingerprint.measured)
+            let again = try await Fingerprinter.examine(configuration, .init())
+            #expect(
+                again.devices.first { $0.id == real.id }?.fingerprint.measured == measured, "before the agent reads it")
+        }
+    }
+
+    @Test func `an agent that does not answer leaves the libraries, and that is said`() async throws {
+        let worker = try ScriptedWorker()
+        try worker.directory.write("", to: "run/agent.sock")
+        let report = try await Fingerprinter.examine(try worker.configuration, .init())
+        #expect(report.devices.count == 2 && report.asked.count == 2)
+        #expect(report.text.hasPrefix("No answer from the agent at "), "\(report.text)")
+        let cpu = try await Fingerprinter.examine(try worker.configuration, .init(cpu: true))
+        #expect(cpu.asked.isEmpty && cpu.text.hasPrefix("Processors  "), "nobody is asked for devices")
+    }
+
+    @Test func `an age that makes no sense is none`() {
+        var device = AgentFixtures.device()
+        for at in [Int64.min, -1, .max] {
+            device.fingerprint.measured = MeasuredFingerprint(
+                tflops: [.fp16: .infinity], bandwidthGBps: .nan, method: "m", atMilliseconds: at, simulated: false)
+            let report = FingerprintReport(
+                host: "h", atMilliseconds: 0, devices: [.init(device)], cpu: .init(model: "c", count: 1))
+            #expect(report.text.contains("measured     0 s ago, m"), "\(report.text)")
+        }
     }
 
     @Test(arguments: [

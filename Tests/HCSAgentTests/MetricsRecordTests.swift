@@ -1,7 +1,8 @@
-import HCSAgent
 import HCSHealth
 import HCSModel
 import Testing
+
+@testable import HCSAgent
 
 @Suite struct MetricsRecordTests {
     private let a = DeviceID("a")
@@ -28,8 +29,9 @@ import Testing
     @Test func `codes have a bound, and what comes after them is still counted`() {
         var record = MetricsRecord()
         for code in 0..<1000 { record.faulted(fault(UInt32(code)), devices: [a], faultClass: "soft") }
-        #expect(record.devices[a]?.faults.count == MetricsRecord.maximumCodes + 1)
-        #expect(counts(record, a)["other"] == 1000 - UInt64(MetricsRecord.maximumCodes))
+        record.faulted(fault(5000), devices: [a], faultClass: "hard")
+        #expect(record.devices[a]?.faults.count == MetricsRecord.maximumCodes + 2)
+        #expect(counts(record, a)["other"] == 1001 - UInt64(MetricsRecord.maximumCodes))
         for device in 0..<1000 { record.faulted(fault(1), devices: [DeviceID("\(device)")], faultClass: "soft") }
         #expect(record.devices.count == MetricsRecord.maximumDevices)
     }
@@ -37,7 +39,7 @@ import Testing
     @Test func `Huawei's codes are written as Huawei writes them`() {
         var record = MetricsRecord()
         record.faulted(fault(0x80E0_1801, vendor: .ascend), devices: [a], faultClass: "soft")
-        #expect(counts(record, a) == ["80E01801": 1])
+        #expect(counts(record, a) == ["0x80E01801": 1])
     }
 
     @Test func `coverage is of the last five minutes, from the device's arrival on, and a lost device covers nothing`()
@@ -61,26 +63,29 @@ import Testing
         #expect(record.devices[a]?.coverage == 0, "a clock that was set back starts anew")
     }
 
-    @Test func `a record counts once, an application's is told of its device, and history not twice`() throws {
+    @Test func `each new line of the log counts, and no old one; a library's word counts where the log was silent`()
+        throws
+    {
         let policy = try Agent.healthPolicy(at: "/nonexistent/policy")
         let recorder = MetricsRecorder { policy.faultClass(of: $0) }
         var device = AgentFixtures.device("a")
         device.pci = PCIAddress("0000:3b:00.0")
-        func record(_ fault: Fault, _ outcome: HealthAnalyzer.FaultOutcome, isHistory: Bool = false) {
-            recorder.faulted(fault, outcome, devices: [device, AgentFixtures.device("b")], isHistory: isHistory)
+        func log(_ fault: Fault, _ outcome: HealthAnalyzer.FaultOutcome, isHistory: Bool = false) {
+            recorder.logged(fault, outcome, devices: [device, AgentFixtures.device("b")], isHistory: isHistory)
         }
-        record(fault(79), .counted([a]))
-        record(fault(79), .duplicate)
-        record(fault(13), .notDeviceFault)
-        record(fault(13), .notDeviceFault, isHistory: true)
-        record(fault(13, simulated: true), .notDeviceFault)
-        record(fault(79), .unmatched)
-        #expect(counts(recorder.record, a) == ["79": 1, "13": 1])
+        log(fault(79), .counted([a]), isHistory: true)
+        #expect(recorder.record == MetricsRecord())
+        log(fault(79), .counted([a]))
+        log(fault(79), .duplicate)
+        log(fault(13), .notDeviceFault)
+        log(fault(13, simulated: true), .notDeviceFault)
+        log(fault(79), .unmatched)
+        recorder.told(fault(79), .duplicate)
+        recorder.told(fault(63), .counted([a]))
+        #expect(counts(recorder.record, a) == ["79": 2, "13": 1, "63": 1])
         #expect(recorder.record.devices[b] == nil)
         #expect(recorder.record.unmatched == [.nvidia: 1])
-        let classes = Dictionary(
-            (recorder.record.devices[a]?.faults.keys).map { keys in keys.map { ($0.code, $0.faultClass) } } ?? [],
-            uniquingKeysWith: { first, _ in first })
-        #expect(classes == ["79": "hard", "13": "other"])
+        let classes = Set(recorder.record.devices[a]?.faults.keys.map { "\($0.code) \($0.faultClass)" } ?? [])
+        #expect(classes == ["79 hard", "13 none", "63 soft"])
     }
 }

@@ -78,7 +78,7 @@ import Testing
         let devices = DeviceManager(
             sources: [.real(.nvidia)], executable: try Self.worker(in: directory), timing: timing)
         let state = AgentFixtures.state()
-        let recorder = MetricsRecorder { _ in "other" }
+        let recorder = MetricsRecorder { _ in "none" }
         let cycle = try cycle(devices, directory, state, recorder)
         let collecting = Task { try await cycle.run() }
         @Sendable func calls() -> [Substring] {

@@ -1,6 +1,7 @@
 import Foundation
 import HCSDevice
 import HCSModel
+import HCSSystem
 import HCSTestSupport
 import Testing
 
@@ -12,7 +13,7 @@ import Testing
     }
 
     @Test func `every row of the built-in catalogue keeps the contract`() {
-        #expect(catalog.rows.count == 77)
+        #expect(catalog.rows.count == 82)
         for row in catalog.rows {
             #expect(!row.aliases.isEmpty && !row.fingerprint.source.isEmpty, "\(row.aliases)")
             #expect(row.fingerprint.tflops.values.allSatisfy { $0 > 0 && $0 < 100_000 }, "\(row.aliases)")
@@ -52,6 +53,25 @@ import Testing
         #expect(find(.cambricon, "mlu370x8", gibibytes: 48) != nil)
         #expect(find(.ascend, "NVIDIA H100 80GB HBM3") == nil)
         #expect(find(.nvidia, "NVIDIA") == nil && find(.nvidia, "") == nil)
+    }
+
+    @Test func `AMD's cards are found by what ROCm SMI calls them, each half of an MI250 on its own`() {
+        func figures(_ name: String, _ gibibytes: UInt64) -> (fp16: Double?, bandwidth: Double?) {
+            let row = find(.hygon, name, gibibytes: gibibytes)
+            return (row?.fingerprint.tflops[.fp16], row?.fingerprint.bandwidthGBps)
+        }
+        #expect(figures("AMD Instinct MI300X", 192) == (1307.4, 5325))
+        #expect(figures("Instinct MI325X", 256) == (1307.4, 6000))
+        #expect(figures("MI210", 64) == (181, 1638) && figures("AMD Instinct MI250", 64) == (181, 1638))
+        #expect(figures("AMD Instinct MI250X", 64) == (191.5, 1638))
+        #expect(figures("AMD Instinct MI300X VF", 192) == (nil, nil), "it may be a part of a card")
+        #expect(find(.hygon, "AMD", gibibytes: 64) == nil && find(.hygon, "AMD Instinct", gibibytes: 64) == nil)
+    }
+
+    @Test func `AMD's accelerators are looked for on the bus, not its graphics`() {
+        let found = HostSoftware.pciDevices
+        #expect(found.contains(PCIIdentifier(vendor: 0x1002, device: 0x74a1)) && HostSoftware.pciVendors.count == 4)
+        #expect(!found.contains(PCIIdentifier(vendor: 0x1002, device: 0x1638)))
     }
 
     @Test func `memory tells cards of one name apart, less what a driver keeps back`() {

@@ -1,3 +1,4 @@
+import CHCSSimulation
 import Foundation
 import HCSDevice
 import HCSModel
@@ -47,6 +48,36 @@ struct TestHost: ~Copyable {
         DeviceManager(
             sources: vendors.map { source($0) }, executable: try workerExecutable(), timing: timing,
             sweepsPerInventory: sweepsPerInventory)
+    }
+}
+
+extension TestHost {
+    /// Changes the host's state, which its libraries read at every call.
+    func change(_ body: (UnsafeMutablePointer<hcs_sim_host>) throws -> Void) throws {
+        let file = open(host.path, O_RDWR)
+        defer { close(file) }
+        let size = MemoryLayout<hcs_sim_host>.size
+        let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
+        defer { munmap(address, size) }
+        try body(try #require(address != MAP_FAILED ? address : nil).assumingMemoryBound(to: hcs_sim_host.self))
+    }
+
+    func change(device: Int, _ body: (UnsafeMutablePointer<hcs_sim_device>) -> Void) throws {
+        try change { host in
+            withUnsafeMutablePointer(to: &host.pointee.devices) { devices in
+                devices.withMemoryRebound(to: hcs_sim_device.self, capacity: device + 1) { body($0 + device) }
+            }
+        }
+    }
+
+    /// Cuts a device into parts of so much memory and so many sevenths of its units each.
+    func cut(device: UInt32, into parts: [(ByteCount, UInt32)]) throws {
+        try change { host in
+            for (number, part) in parts.enumerated() {
+                let uuid = [UInt8](repeating: UInt8(number + 1), count: 16)
+                try #require(hcs_sim_add_mig(host, device, uuid, part.0.bytes, part.1) != nil)
+            }
+        }
     }
 }
 

@@ -94,6 +94,18 @@ import Testing
         #expect(RawSample(json: try JSONValue(parsing: sample.json.utf8)) == sample)
     }
 
+    @Test func `a process that is named twice holds the larger of the two, once`() throws {
+        let sample = RawSample(
+            id: DeviceID("a"),
+            processes: [
+                .init(pid: 7, memory: ByteCount(5)), .init(pid: 8, memory: ByteCount(.max)),
+                .init(pid: 7, memory: ByteCount(9)), .init(pid: 8, memory: .zero),
+            ])
+        let read = try #require(RawSample(json: sample.json))
+        #expect(Set(read.processes) == [.init(pid: 7, memory: ByteCount(9)), .init(pid: 8, memory: ByteCount(.max))])
+        #expect(read.processes.count == 2)
+    }
+
     @Test func `the fullest answer there can be fits a reply`() {
         var signals = SignalReadings()
         for lane in 0..<1000 {

@@ -495,6 +495,7 @@ private func plain(_ signals: SignalReadings) -> [String: Double] {
             devices[1].details.partition
                 == DevicePartition(
                     card: DeviceID("GPU-000000000000000a"), profile: "CPX", slices: 1, cardSlices: 2))
+        #expect(try backend.inventory().cutUp == [DeviceID("GPU-000000000000000a")])
     }
 
     // MARK: Hostile libraries
@@ -564,22 +565,6 @@ extension Data {
         }
         try #require(found > 0, "\(symbol) is not in the library")
         return copy
-    }
-}
-
-extension TestHost {
-    /// Cuts a device into parts of so much memory and so many sevenths of its units each.
-    fileprivate func cut(device: UInt32, into parts: [(ByteCount, UInt32)]) throws {
-        let file = open(host.path, O_RDWR)
-        defer { close(file) }
-        let size = MemoryLayout<hcs_sim_host>.size
-        let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0)
-        defer { munmap(address, size) }
-        let map = try #require(address != MAP_FAILED ? address : nil).assumingMemoryBound(to: hcs_sim_host.self)
-        for (number, part) in parts.enumerated() {
-            let uuid = [UInt8](repeating: UInt8(number + 1), count: 16)
-            try #require(hcs_sim_add_mig(map, device, uuid, part.0.bytes, part.1) != nil)
-        }
     }
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import HCSHealth
 import HCSModel
 import Testing
@@ -22,16 +23,40 @@ import Testing
         #expect(found.allSatisfy { $0.sequence == nil && $0.vendor == .nvidia })
     }
 
-    @Test func `what the parts of one card tell counts once`() {
-        let event = [DeviceEvent(kind: .xid, code: 94, count: 2)]
-        let parts = (0..<7).map { (device("MIG-\($0)", bus: 0x3b), event) }
-        #expect(faults(parts + [(device("GPU-b", bus: 0x3c), event)]).map(\.pci?.bus) == [0x3c, 0x3c, 0x3b, 0x3b])
+    @Test func `a fault is of the device that told it, on whatever slot, and nobody else's`() {
+        let parts = (0..<3).map { device("MIG-\($0)", bus: 0x3b) }
+        let real = device("GPU-real", bus: 0x3b), simulated = device("GPU-simulated", bus: 0x3b, simulated: true)
+        let bare = device("GPU-bare", bus: nil)
+        let event = [DeviceEvent(kind: .xid, code: 79)]
+        for told in parts + [real, simulated, bare] {
+            var analyzer = HealthFixtures.analyzer(parts + [real, simulated, bare])
+            let found = faults([(told, event)])
+            #expect(found.map { analyzer.record($0) } == [.counted([told.id])])
+        }
+        let all = faults((parts + [real, simulated]).map { ($0, event) })
+        #expect(Set(all.compactMap(\.device)) == Set((parts + [real, simulated]).map(\.id)) && all.count == 5)
     }
 
-    @Test func `a storm is bounded, and a card without a slot blames nobody`() {
+    @Test func `a storm is bounded`() {
         let storm = [DeviceEvent(kind: .xid, code: 31, count: .max)]
-        #expect(faults([(device("GPU-a", bus: 1), storm), (device("GPU-b", bus: nil), storm)]).count == 16)
+        #expect(faults([(device("GPU-a", bus: 1), storm)]).count == 16)
         #expect(faults([(device("GPU-a", bus: 1), [])]).isEmpty)
+    }
+
+    @Test func `who told a fault is kept with it, over a restart too`() throws {
+        let card = HealthFixtures.device("GPU-a")
+        var analyzer = HealthFixtures.analyzer([card])
+        let hard = DeviceEvent(kind: .xid, code: 79), soft = DeviceEvent(kind: .xid, code: 94)
+        for fault in faults([(card, [hard, soft])]) { _ = analyzer.record(fault) }
+        func reasons(_ analyzer: HealthAnalyzer) -> [HealthReason] {
+            analyzer.evaluate(at: 7)[card.id]?.reasons.filter { $0.factor != "coverage" } ?? []
+        }
+        #expect(reasons(analyzer).map(\.source) == ["vendor-library", "vendor-library"])
+        #expect(reasons(analyzer).first?.detail == "Xid 79: GPU has fallen off the bus")
+        let state = try JSONDecoder().decode(HealthState.self, from: try JSONEncoder().encode(analyzer.state))
+        #expect(reasons(HealthFixtures.analyzer([card], state: state)) == reasons(analyzer))
+        _ = analyzer.record(HealthFixtures.fault(94))
+        #expect(reasons(analyzer).map(\.source) == ["vendor-library", "kernel-log"], "the last that told it")
     }
 
     @Test func `such a fault is judged as the kernel's`() {

@@ -103,6 +103,158 @@ struct KernelTests {
     }
 }
 
+/// The probes that concern processes: a child of the test holds /dev/full, which stands for an accelerator's node.
+@Suite(
+    .serialized,
+    .enabled(
+        if: ThisKernel.takesPrograms && PIDNamespace.isInitial(root: .real),
+        "skipped, because eBPF needs kernel BTF, root or CAP_BPF and CAP_PERFMON, and the host's pid namespace"))
+struct HolderKernelTests {
+    let options = ProbeOptions(deviceNodes: ["/dev/full"], stuckAfterSeconds: 1)
+    let directory: TemporaryDirectory
+    init() throws { directory = try TemporaryDirectory() }
+
+    /// A shell that holds the node and waits for a line in a FIFO, then ends with 7.
+    private func holder() throws -> Child {
+        let fifo = directory.file("fifo")
+        try #require(mkfifo(fifo, 0o600) == 0 || errno == EEXIST)
+        return try Child(["/bin/sh", "-c", "exec 9</dev/full; read line <\(fifo); exit 7"])
+    }
+
+    @Test func `the iterator and procfs find the same holder`() async throws {
+        let child = try holder()
+        let source = DeviceHolders(options: options)
+        var events: [HostEvent] = []
+        #expect(
+            await eventually {
+                events += source.look().hostEvents
+                return options.holders[child.pid] != nil
+            })
+        let look = source.look()
+        #expect(look.coverage == .iterates("the open files of all processes"), "\(look)")
+        let event = try #require(events.first { $0.pid == child.pid })
+        #expect(event.kind == .holderFound && event.devicePaths == ["/dev/full"] && event.seen.via == .bpf)
+        let node = try #require(DeviceNodes.list(root: .real, extra: ["/dev/full"]).first { $0.path == "/dev/full" })
+        #expect(HolderFiles(root: .real).look([node]).holders[child.pid] == options.holders[child.pid])
+        child.signal(SIGKILL)
+        #expect(await eventually { child.hasEnded })
+        #expect(source.look().hostEvents.contains { $0.kind == .holderGone && $0.pid == child.pid })
+        print("attached: iter/task_file")
+    }
+
+    private func found(_ child: Child, by source: DeviceHolders) async -> Bool {
+        await eventually {
+            _ = source.look()
+            return options.holders[child.pid] != nil
+        }
+    }
+
+    @Test func `holders' signals and ends are told, an end with its exit code, and nobody else's`() async throws {
+        let crashing = try holder()
+        let ending = try holder()
+        let other = try Child(["/bin/sh", "-c", "read line <\(directory.file("fifo"))"])
+        let source = DeviceHolders(options: options)
+        #expect(await found(crashing, by: source))
+        #expect(await found(ending, by: source))
+        let runner = try await running()
+        let collector = HostCollector(runner)
+        other.signal(SIGSEGV)
+        #expect(await eventually { other.hasEnded })
+        crashing.signal(SIGSEGV)
+        #expect(await eventually { collector.events.count { $0.pid == crashing.pid } == 2 })
+        let crash = collector.events.filter { $0.pid == crashing.pid }
+        #expect(Set(crash.map(\.kind)) == [.holderSignal, .holderExit])
+        #expect(crash.allSatisfy { $0.signal == SIGSEGV && $0.seen.via == .bpf && $0.devicePaths == ["/dev/full"] })
+        try KernelFile.text("line\n", to: directory.file("fifo"))
+        #expect(await eventually { collector.events.contains { $0.pid == ending.pid } })
+        #expect(collector.events.last { $0.pid == ending.pid }?.exitCode == 7)
+        #expect(!collector.events.contains { $0.pid == other.pid })
+        await runner.stop()
+        print("attached: sched:sched_process_exit, signal:signal_generate")
+    }
+
+    @Test func `a holder that came after the programs is watched too`() async throws {
+        let runner = try await running()
+        let collector = HostCollector(runner)
+        let fifo = directory.file("fifo")
+        try #require(mkfifo(fifo, 0o600) == 0)
+        let late = try Child(["/bin/sh", "-c", "trap : TERM; exec 9</dev/full; while :; do read line <\(fifo); done"])
+        #expect(await found(late, by: DeviceHolders(options: options)))
+        #expect(
+            await eventually(every: .milliseconds(100)) {
+                late.signal(SIGTERM)
+                return collector.events.contains { $0.pid == late.pid && $0.signal == SIGTERM }
+            })
+        await runner.stop()
+    }
+
+    private func running() async throws -> ProbeRunner {
+        let runner = ProbeRunner(probes: [
+            try #require(EventProbe<HolderExits>(options: options)),
+            try #require(EventProbe<HolderSignals>(options: options)),
+        ])
+        try await runner.start()
+        for status in runner.statuses() { try #require(status.state == .attached, "\(status)") }
+        return runner
+    }
+
+    @Test func `a thread that cannot be interrupted is told of by the iterator and by procfs`() async throws {
+        let node = try Descriptor.open("/dev/full", O_RDONLY)
+        let stuck = try UninterruptibleThread(directory)
+        let source = DeviceHolders(options: options)
+        _ = source.look()
+        try #require(options.holders[getpid()]?.files[node.number] == "/dev/full")
+        var twinOptions = options
+        twinOptions.useBPF = false
+        let iterating = StuckCalls(options: options)
+        let reading = StuckCalls(options: twinOptions)
+        for (source, via) in [(iterating, Sighting.Source.bpf), (reading, .polling)] {
+            var found: HostEvent?
+            #expect(
+                await eventually {
+                    found = source.look().hostEvents.first { $0.pid == getpid() && $0.severity != .info }
+                    return found != nil
+                })
+            #expect(found?.kind == .stuckCall && found?.devicePaths.contains("/dev/full") == true)
+            #expect((found?.amount ?? 0) >= 1 && found?.seen.via == via)
+        }
+        stuck.release()
+        print("attached: iter/task")
+    }
+}
+
+/// A thread of this process in state D: its child shares its memory and waits for a FIFO before it becomes another program,
+/// and meanwhile the kernel lets the thread not run (CLONE_VFORK).
+final class UninterruptibleThread: Sendable {
+    private let fifo: String
+    private let thread: WorkerThread
+
+    init(_ directory: TemporaryDirectory) throws {
+        let fifo = directory.file("gate")
+        try #require(mkfifo(fifo, 0o600) == 0)
+        self.fifo = fifo
+        thread = try WorkerThread(name: "stuck") {
+            var actions = posix_spawn_file_actions_t()
+            posix_spawn_file_actions_init(&actions)
+            posix_spawn_file_actions_addopen(&actions, 0, fifo, O_RDONLY, 0)
+            var child: pid_t = 0
+            var arguments: [UnsafeMutablePointer<CChar>?] = [strdup("/bin/true"), nil]
+            if posix_spawn(&child, "/bin/true", &actions, nil, &arguments, environ) == 0 { waitpid(child, nil, 0) }
+            free(arguments[0])
+            posix_spawn_file_actions_destroy(&actions)
+        }
+    }
+
+    deinit { release() }
+
+    /// Lets the child through and waits for the thread; nothing the second time.
+    func release() {
+        let gate = open(fifo, O_RDWR | O_CLOEXEC)
+        thread.join()
+        close(gate)
+    }
+}
+
 /// A memory cgroup of a test's own, v1 or v2 as the machine has.
 final class MemoryCgroup: Sendable {
     let name = "hcs-test-\(getpid())"
@@ -153,7 +305,18 @@ final class Child: Sendable {
         var started: pid_t = 0
         var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) } + [nil]
         defer { for word in arguments { free(word) } }
-        try #require(posix_spawn(&started, words[0], nil, nil, &arguments, environ) == 0)
+        // Whoever runs the tests may block or ignore signals; a shell cannot catch what it was started to ignore.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var none = sigset_t()
+        var all = sigset_t()
+        sigemptyset(&none)
+        sigfillset(&all)
+        posix_spawnattr_setsigmask(&attributes, &none)
+        posix_spawnattr_setsigdefault(&attributes, &all)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
+        try #require(posix_spawn(&started, words[0], nil, &attributes, &arguments, environ) == 0)
         pid = started
     }
 
@@ -215,7 +378,8 @@ enum ThisKernel {
 
     static let programs: [Program] = [
         Program(PCIeErrors.self), Program(MachineChecks.self), Program(MemoryErrors.self),
-        Program(FirmwareRecords.self), Program(OutOfMemoryKills.self),
+        Program(FirmwareRecords.self), Program(OutOfMemoryKills.self), Program(HolderExits.self),
+        Program(HolderSignals.self),
     ]
 
     /// Of code of the kernel's whose first byte is not 0; 0 where its symbols are hidden.

@@ -217,4 +217,6 @@ private actor FailingStore: StateStore {
         guard !fails else { throw StoreError(.failed, "disk full") }
         return try await inner.commit(change, expecting: expected)
     }
+
+    func append(_ events: [FleetEvent]) async throws(StoreError) { await inner.append(events) }
 }

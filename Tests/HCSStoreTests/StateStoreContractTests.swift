@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import HCSModel
 import HCSStore
 import Testing
@@ -72,6 +73,108 @@ import Testing
             }
             let state = try await store.load()
             #expect(state.workloads.isEmpty)
+        }
+    }
+
+    private func cordon(_ device: String?, reason: String = "r") -> Cordon {
+        Cordon(
+            target: .init(node: "n1", device: device.map { DeviceID($0) }), reason: reason, by: "ada",
+            atMilliseconds: 5, drains: true, drainedMilliseconds: 9)
+    }
+
+    private func event(_ sequence: UInt64) -> FleetEvent {
+        FleetEvent(
+            sequence: sequence, atMilliseconds: 7, kind: .deviceHealth, severity: .critical, node: "n1",
+            device: DeviceID("a"), message: "m", simulated: true,
+            health: .init(
+                oldScore: nil, oldBand: .unknown, newScore: 0, newBand: .failed,
+                reasons: [
+                    HealthReason(factor: "xid", penalty: 1, detail: "Xid 79", source: "k", sinceMilliseconds: 3)
+                ]), by: "ada")
+    }
+
+    @Test(arguments: Kind.allCases)
+    func `cordons, clearances and removed nodes are kept as they were committed`(kind: Kind) async throws {
+        try await withStore(kind) { store in
+            let clearance = Clearance(
+                id: try record(1).id, node: "n1", device: DeviceID("a"), reason: "r", by: "ada", atMilliseconds: 4)
+            var revision = try await store.commit(
+                StateChange(
+                    nodes: [node], cordons: [cordon(nil), cordon("b c"), cordon("d")], clearances: [clearance]),
+                expecting: .zero)
+            let first = try await store.load()
+            #expect(first.cordons == [cordon(nil), cordon("b c"), cordon("d")])
+            #expect(first.clearances == [clearance])
+            revision = try await store.commit(
+                StateChange(
+                    removedNodes: ["n1"], cordons: [cordon("d", reason: "another")],
+                    removedCordons: [cordon(nil).target], removedClearances: [clearance.id]), expecting: revision)
+            let state = try await store.load()
+            #expect(
+                state
+                    == StoredState(
+                        revision: revision, nodes: [], workloads: [],
+                        cordons: [cordon("b c"), cordon("d", reason: "another")]))
+        }
+    }
+
+    @Test(arguments: Kind.allCases)
+    func `events are kept in order, and the oldest go first`(kind: Kind) async throws {
+        try await withStore(kind) { store in
+            let many = (1...UInt64(FleetEvent.kept)).map { event($0) }
+            var revision = try await store.commit(StateChange(events: many), expecting: .zero)
+            #expect(try await store.load().events == many)
+            revision = try await store.commit(
+                StateChange(events: [event(1_000_000), event(1_000_001)]), expecting: revision)
+            let events = try await store.load().events
+            #expect(events == many.dropFirst(2) + [event(1_000_000), event(1_000_001)])
+        }
+    }
+
+    /// As the first version wrote it.
+    @Test func `a file of the first schema is taken over with what is in it`() async throws {
+        try await withDirectory { directory in
+            let path = directory + "/s.db"
+            let old = try record(3)
+            do {
+                let queue = try DatabaseQueue(path: path)
+                let data = try JSONEncoder().encode(old)
+                try await queue.write { db in
+                    try db.execute(
+                        sql: """
+                            CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+                            CREATE TABLE node (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            CREATE TABLE workload (id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            INSERT INTO meta VALUES ('revision', 41);
+                            PRAGMA user_version = 1;
+                            """)
+                    try db.execute(sql: "INSERT INTO workload VALUES (?, ?)", arguments: [old.id.text, data])
+                }
+            }
+            let store = try SQLiteStore(path: path)
+            #expect(try await store.load() == StoredState(revision: Revision(41), nodes: [], workloads: [old]))
+            _ = try await store.commit(StateChange(cordons: [cordon("d")]), expecting: Revision(41))
+            let again = try await SQLiteStore(path: path).load()
+            #expect(again.cordons == [cordon("d")] && again.workloads == [old])
+        }
+    }
+
+    @Test func `an event of a newer version does not keep the scheduler from starting`() async throws {
+        try await withDirectory { directory in
+            let path = directory + "/s.db"
+            do {
+                _ = try await SQLiteStore(path: path).commit(
+                    StateChange(events: [event(1), event(2)]), expecting: .zero)
+            }
+            do {
+                let queue = try DatabaseQueue(path: path)
+                try await queue.write { db in
+                    try db.execute(
+                        sql: "UPDATE event SET record = ? WHERE sequence = 1",
+                        arguments: [Data(#"{"kind":"of-tomorrow"}"#.utf8)])
+                }
+            }
+            #expect(try await SQLiteStore(path: path).load().events == [event(2)])
         }
     }
 

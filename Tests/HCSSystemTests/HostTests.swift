@@ -82,6 +82,16 @@ import Testing
         #expect(!PCIBus(root: root).hasDomain(0xdead))
     }
 
+    @Test func `of a maker of other things only its accelerators count`() throws {
+        for (bus, device) in [("03", "74a1"), ("04", "1638")] {
+            try tree.write("0x1002\n", to: "sys/bus/pci/devices/0000:\(bus):00.0/vendor")
+            try tree.write("0x\(device)\n", to: "sys/bus/pci/devices/0000:\(bus):00.0/device")
+        }
+        let reader = HostFactsReader(
+            root: root, pciVendors: [0x10de], pciDevices: [PCIIdentifier(vendor: 0x1002, device: 0x74a1)])
+        #expect(reader.read().acceleratorFunctions.map(\.address.bus) == [3])
+    }
+
     @Test func `a host that tells nothing gives facts without figures`() {
         let facts = HostFactsReader(root: root, pciVendors: [0x10de]).read()
         #expect(facts.memory == .zero && facts.cpuCount == 0 && facts.cpuModel == "unknown")

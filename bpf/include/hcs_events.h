@@ -102,4 +102,51 @@ struct hcs_oom_event {
     char name[HCS_TASK_NAME_BYTES]; /* empty on kernels that give the pid only */
 };
 
+#define HCS_HOLDER_LIMIT 4096 /* processes that hold a device */
+#define HCS_DEVICE_LIMIT 1024 /* device nodes */
+
+/* Iterator task_file: an open file of a device node. */
+struct hcs_held_file {
+    __u64 start_ns; /* of the process, since boot, suspend included */
+    __u32 pid;
+    __u32 fd;
+    __u32 device; /* major << 20 | minor */
+    __u32 reserved;
+    char name[HCS_TASK_NAME_BYTES];
+};
+
+/* sched:sched_process_exit: the last thread of a process that holds a device ended. */
+struct hcs_exit_event {
+    __u64 ktime_ns;
+    __u32 pid;
+    __u32 code; /* as wait(2) has it: signal in the low 7 bits, else status in bits 8 to 15 */
+    char name[HCS_TASK_NAME_BYTES];
+};
+
+/* signal:signal_generate: a signal was sent to a process that holds a device. */
+struct hcs_signal_event {
+    __u64 ktime_ns;
+    __u32 pid; /* of the process, not of the thread */
+    __u32 signal;
+    char name[HCS_TASK_NAME_BYTES];
+};
+
+/* Iterator task: a thread of a process that holds a device. */
+struct hcs_task_look {
+    __u64 first;    /* arguments of the system call */
+    __u64 second;
+    __u64 switches; /* how often it left the processor: unchanged, it has not run */
+    __u32 pid;      /* of the process */
+    __u32 thread;
+    __u32 state;    /* enum hcs_task_state */
+    __s32 call;     /* number of the system call; -1: in none */
+    char name[HCS_TASK_NAME_BYTES];
+};
+
+enum hcs_task_state {
+    HCS_TASK_OTHER = 0,
+    HCS_TASK_SLEEPING = 1,        /* S */
+    HCS_TASK_UNINTERRUPTIBLE = 2, /* D */
+};
+
 #endif

@@ -21,12 +21,77 @@ struct mce {
     __u8 bank;
 };
 
-struct task_struct {
-    int pid;
-    int tgid;
-    char comm[16];
+typedef struct {
+    int counter;
+} atomic_t;
+
+struct signal_struct {
+    atomic_t live; /* threads that have not begun to exit */
 };
 
+struct task_struct {
+    unsigned int __state; /* since 5.14 */
+    int exit_code;
+    int pid;
+    int tgid;
+    unsigned long nvcsw;
+    unsigned long nivcsw;
+    __u64 start_boottime;
+    char comm[16];
+    struct signal_struct *signal;
+};
+
+struct inode {
+    unsigned short i_mode;
+    __u32 i_rdev;
+};
+
+struct file {
+    struct inode *f_inode;
+};
+
+struct seq_file;
+
+struct bpf_iter_meta {
+    struct seq_file *seq;
+};
+
+struct bpf_iter__task {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+};
+
+struct bpf_iter__task_file {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+    __u32 fd;
+    struct file *file;
+};
+
+/* The registers of a task within a system call. */
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+    unsigned long si;
+    unsigned long di;
+    unsigned long orig_ax;
+};
+#define HCS_SYSCALL_NUMBER(regs) ((int)(regs)->orig_ax)
+#define HCS_SYSCALL_FIRST(regs) ((regs)->di)
+#define HCS_SYSCALL_SECOND(regs) ((regs)->si)
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+    __u64 regs[31];
+    __u64 orig_x0;
+    int syscallno;
+};
+#define HCS_SYSCALL_NUMBER(regs) ((regs)->syscallno)
+#define HCS_SYSCALL_FIRST(regs) ((regs)->orig_x0)
+#define HCS_SYSCALL_SECOND(regs) ((regs)->regs[1])
+#endif
+
 #pragma clang attribute pop
+
+#define S_IFMT 0170000
+#define S_IFCHR 0020000
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause)
  *
- * What every program has: a ring buffer "events" and a counter "drops" of what did not fit into it. One include per
- * object, after HCS_RING_BYTES is defined.
+ * What every program has. One on a tracepoint: a ring buffer "events" and a counter "drops" of what did not fit into it;
+ * HCS_RING_BYTES is defined before. One of an iterator writes to its reader and has neither.
  */
 #ifndef HCS_PROGRAM_H
 #define HCS_PROGRAM_H
@@ -11,6 +11,7 @@
 
 #include <bpf/bpf_helpers.h>
 
+#ifdef HCS_RING_BYTES
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
     __uint(max_entries, HCS_RING_BYTES);
@@ -31,6 +32,7 @@ static __always_inline void count_drop(void)
     if (dropped)
         __sync_fetch_and_add(dropped, 1);
 }
+#endif
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 

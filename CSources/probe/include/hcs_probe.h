@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * One BPF object of ours, loaded and attached: libbpf's lifetimes, its log and its variadic callback in one place.
- * An object has a ring buffer "events" and an array "drops" with one 64-bit counter. Functions return 0 or more, or a
+ * An object on tracepoints has a ring buffer "events" and an array "drops" with one 64-bit counter; an iterator's has
+ * neither and is read with hcs_probe_iterate. Functions return 0 or more, or a
  * negative errno; ret_ parameters are untouched on failure. One thread uses a handle at a time.
  */
 #ifndef HCS_PROBE_H
@@ -36,6 +37,13 @@ int hcs_probe_consume(struct hcs_probe *probe);
 
 /* Events that did not fit into the ring buffer. */
 int hcs_probe_drops(const struct hcs_probe *probe, uint64_t *ret_drops);
+
+/* Puts `key` into a map that is a set (32-bit keys, 8-bit values), or takes it out; -E2BIG where the map is full. */
+int hcs_probe_mark(struct hcs_probe *probe, const char *map, uint32_t key, int marked);
+
+/* Runs an attached iterator once and hands each of its records to the callback; returns their number, at most some ten
+ * thousands. The kernel walks all tasks meanwhile: milliseconds. */
+int hcs_probe_iterate(struct hcs_probe *probe, size_t record_size);
 
 /* Detaches and frees. NULL is fine. */
 void hcs_probe_close(struct hcs_probe *probe);

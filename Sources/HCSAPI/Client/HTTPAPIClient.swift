@@ -101,7 +101,7 @@ package struct HTTPAPIClient: Sendable {
         }
     }
 
-    private static func explain(_ error: any Error) -> String {
+    static func explain(_ error: any Error) -> String {
         if let error = error as? HTTPClientError { return error.shortDescription }
         if let error = error as? NIOConnectionError {
             return error.connectionErrors.first.map { explain($0.error) } ?? "no connection"

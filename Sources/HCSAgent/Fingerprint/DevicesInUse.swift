@@ -11,9 +11,11 @@ struct DevicesInUse: Hashable, Sendable {
 
     init(_ status: AgentStatus) { add(status) }
 
-    mutating func add(_ status: AgentStatus) {
-        for lease in status.leases ?? [] { devices[lease.grant.device] = "leased: \(lease.id)" }
-        for workload in status.workloads where workload.phase != .ended {
+    mutating func add(_ status: AgentStatus) { add(workloads: status.workloads, leases: status.leases ?? []) }
+
+    mutating func add(workloads: [WorkloadObservation], leases: [LeaseObservation]) {
+        for lease in leases { devices[lease.grant.device] = "leased: \(lease.id)" }
+        for workload in workloads where workload.phase != .ended {
             if workload.usage.isEmpty { unknown = "workload \(workload.id) is starting" }
             for usage in workload.usage { devices[usage.device] = "workload \(workload.id) has it" }
         }

@@ -48,6 +48,8 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
     package var version: String
     package var host: String
     package var atMilliseconds: Int64
+    /// Who was asked for the devices and what they said, one line each.
+    package var asked: [String]
     package var devices: [DeviceEntry]
     package var cpu: CPUEntry
     /// Why there is nothing above; nil where there is, or nobody asked.
@@ -56,12 +58,14 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
     package var problems: [String]
 
     package init(
-        host: String, atMilliseconds: Int64, devices: [DeviceEntry], cpu: CPUEntry, remark: String? = nil,
+        host: String, atMilliseconds: Int64, asked: [String] = [], devices: [DeviceEntry], cpu: CPUEntry,
+        remark: String? = nil,
         problems: [String] = []
     ) {
         version = HCSVersion.current
         self.host = host
         self.atMilliseconds = atMilliseconds
+        self.asked = asked
         self.devices = devices
         self.cpu = cpu
         self.remark = remark
@@ -72,7 +76,8 @@ package struct FingerprintReport: Hashable, Sendable, Codable {
 extension FingerprintReport {
     /// For people.
     package var text: String {
-        var lines: [String] = []
+        var lines = asked
+        if !lines.isEmpty { lines.append("") }
         for device in devices { lines += self.lines(device) + [""] }
         if let remark { lines += [remark, ""] }
         lines.append("Processors  \(cpu.model), \(cpu.count) CPU\(cpu.count == 1 ? "" : "s")")
@@ -109,7 +114,7 @@ extension FingerprintReport {
     }
 
     private func how(_ measured: MeasuredFingerprint, driver word: String = "driver") -> String {
-        let age = max(0, atMilliseconds - measured.atMilliseconds) / 1000
+        let age = max(0, atMilliseconds - max(0, measured.atMilliseconds)) / 1000
         let unit =
             age < 120
             ? "\(age) s" : age < 7200 ? "\(age / 60) min" : age < 172_800 ? "\(age / 3600) h" : "\(age / 86_400) d"

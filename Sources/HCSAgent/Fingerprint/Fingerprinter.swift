@@ -19,6 +19,8 @@ package enum Fingerprinter {
         }
     }
 
+    /// An agent that runs knows the devices, simulated ones too, and is asked first; the libraries are opened where none
+    /// answers, where this is to simulate a host itself, and to measure.
     /// - Throws: `AgentError` for a device that is not there, or where nothing can be asked.
     package static func examine(
         _ configuration: AgentConfiguration, _ request: Request
@@ -27,10 +29,19 @@ package enum Fingerprinter {
             throw AgentError(.unavailable, "no vendor worker at \(configuration.worker) (--worker)")
         }
         let manager = Agent.deviceManager(configuration)
-        let devices = await manager.settledInventory()
+        var (devices, asked): ([Device], [String]) = ([], [])
+        if !request.cpu || !request.devices.isEmpty {
+            let agent = await told(configuration)
+            (devices, asked) = (agent.devices ?? [], agent.words.map { [$0] } ?? [])
+            if agent.devices == nil || request.measure {
+                let listed = await manager.settledInventory()
+                devices = listed + devices.filter { device in !listed.contains { $0.id == device.id } }
+                asked.append("Asked: the vendors' libraries: \(count(listed))")
+            }
+        }
         let result: Result<FingerprintReport, AgentError>
         do throws(AgentError) {
-            result = .success(try await examine(configuration, request, manager, devices))
+            result = .success(try await examine(configuration, request, manager, devices, asked))
         } catch {
             result = .failure(error)
         }
@@ -38,8 +49,47 @@ package enum Fingerprinter {
         return try result.get()
     }
 
+    /// The devices of this configuration's agent, nil where none tells; and what is to be said of that.
+    private static func told(_ configuration: AgentConfiguration) async -> (devices: [Device]?, words: String?) {
+        guard configuration.simulation == nil else { return (nil, nil) }
+        let socket = configuration.socketPath
+        guard access(socket, F_OK) == 0 else { return (nil, "No agent: there is no \(socket)") }
+        do {
+            let store = MeasurementStore(directory: configuration.fingerprintsDirectory)
+            let devices = try await ask(socket).devices.map { report in
+                var device = report.device
+                // It reads a new measurement with its next inventory.
+                device.fingerprint.measured =
+                    device.fingerprint.measured
+                    ?? store.current(
+                        of: device.id.uuid, driverVersion: device.driverVersion,
+                        maximumClockMHz: report.sample?.signals[.clockMaximum, "compute"].flatMap {
+                            UInt32(exactly: $0)
+                        },
+                        simulated: device.simulated)
+                return device
+            }
+            return (devices, "Asked: the agent at \(socket): \(count(devices))")
+        } catch { return (nil, "No answer from the agent at \(socket): \(error)") }
+    }
+
+    private static func ask(_ socket: String) async throws -> AgentStatus {
+        try await HTTPAPIClient.with(endpoint: .unixSocket(path: socket), token: nil) {
+            try await AgentClient($0).status()
+        }
+    }
+
+    private static func count(_ devices: [Device]) -> String {
+        guard !devices.isEmpty else { return "no devices" }
+        let simulated = devices.count(where: \.simulated)
+        let words = "\(devices.count) device\(devices.count == 1 ? "" : "s")"
+        return simulated == 0
+            ? words : simulated == devices.count ? "\(words), simulated" : "\(words), \(simulated) simulated"
+    }
+
     private static func examine(
-        _ configuration: AgentConfiguration, _ request: Request, _ manager: DeviceManager, _ devices: [Device]
+        _ configuration: AgentConfiguration, _ request: Request, _ manager: DeviceManager, _ devices: [Device],
+        _ asked: [String]
     ) async throws(AgentError) -> FingerprintReport {
         let wanted = try select(request, from: devices)
         let store = MeasurementStore(directory: configuration.fingerprintsDirectory)
@@ -52,8 +102,15 @@ package enum Fingerprinter {
             if entry.fingerprint.measured == nil {
                 entry.outdated = store.last(of: device.id.uuid, simulated: device.simulated)
             }
-            if request.measure, let origin = await manager.origin(of: device.id) {
+            if request.measure {
                 do throws(AgentError) {
+                    guard let origin = await manager.origin(of: device.id) else {
+                        throw AgentError(
+                            .unavailable,
+                            device.simulated
+                                ? "the agent simulates it: only with the agent's own --simulate can it be measured here"
+                                : "the agent has it, but its vendor's library does not list it here")
+                    }
                     let busy =
                         taken?.reason(for: device.id)
                         ?? (samples[device.id].map { $0.busyReason(memory: device.memory) }
@@ -75,7 +132,7 @@ package enum Fingerprinter {
         }
         let host = await Agent.blocking { HostFactsReader(pciVendors: []).read() }
         return FingerprintReport(
-            host: host.hostname, atMilliseconds: RealtimeClock.nowMilliseconds(), devices: entries,
+            host: host.hostname, atMilliseconds: RealtimeClock.nowMilliseconds(), asked: asked, devices: entries,
             cpu: await cpu(host, request, store, measurer),
             remark: devices.isEmpty && !request.cpu ? "No devices. `hcs doctor` says what is missing." : nil,
             problems: Catalog.builtIn.overridden(by: configuration.catalogDirectory).files.compactMap(\.problem))
@@ -128,10 +185,7 @@ package enum Fingerprinter {
         var inUse = DevicesInUse()
         for socket in Set([configuration.socketPath, root]).sorted() where access(socket, F_OK) == 0 {
             do {
-                let status = try await HTTPAPIClient.with(endpoint: .unixSocket(path: socket), token: nil) {
-                    try await AgentClient($0).status()
-                }
-                inUse.add(status)
+                inUse.add(try await ask(socket))
             } catch {
                 throw AgentError(
                     .unavailable,

@@ -26,6 +26,25 @@ package enum WorkloadEnvironment {
         }
     }
 
+    /// Every vendor's variables for the devices granted, in their order: those of a vendor that has none are none.
+    /// A virtual DCU has its card's index, which HIP takes once, and a number of its own for Hygon's container toolkit.
+    package static func visibility(of devices: [Device]) -> [String: String] {
+        var result: [String: String] = [:]
+        for vendor in Vendor.allCases {
+            var names: [String] = []
+            for device in devices where device.vendor == vendor {
+                let name = vendor == .nvidia ? device.id.uuid : String(device.index)
+                if !names.contains(name) { names.append(name) }
+            }
+            result[visibilityVariable(of: vendor)] = names.joined(separator: ",")
+        }
+        let virtual = devices.filter { $0.vendor == .hygon }.compactMap(\.details.partition?.virtualDCU)
+        if !virtual.isEmpty { result[virtualDCUVariable] = virtual.map(String.init).joined(separator: ",") }
+        return result
+    }
+
+    package static let virtualDCUVariable = "VHCU_VISIBLE_DEVICES"
+
     /// - Parameters:
     ///   - devices: those granted, in the order in which the workload counts them.
     ///   - simulated: given when the devices are simulated.
@@ -43,11 +62,7 @@ package enum WorkloadEnvironment {
         }
         result["LD_PRELOAD"] = interceptor
         result["HCS_SEGMENT"] = segment
-        for vendor in Vendor.allCases {
-            let own = devices.filter { $0.vendor == vendor }
-            result[visibilityVariable(of: vendor)] =
-                own.map { vendor == .nvidia ? $0.id.uuid : String($0.index) }.joined(separator: ",")
-        }
+        result.merge(visibility(of: devices)) { $1 }
         if let simulated {
             let theirs = spec.environment["LD_LIBRARY_PATH"].map { ":\($0)" } ?? ""
             result["LD_LIBRARY_PATH"] = simulated.libraryDirectory + theirs

@@ -10,10 +10,8 @@ extension WorkloadEnvironment {
             set: ["HCS_SEGMENT": segment], prepend: ["LD_PRELOAD": interceptor],
             // The second would filter what HIP_VISIBLE_DEVICES leaves.
             unset: ["HCS_VRAM_QUOTA", "ROCR_VISIBLE_DEVICES"])
-        for vendor in Vendor.allCases {
-            change.set[visibilityVariable(of: vendor)] =
-                vendor != device.vendor ? "" : vendor == .nvidia ? device.id.uuid : String(device.index)
-        }
+        change.set.merge(visibility(of: [device])) { $1 }
+        if change.set[virtualDCUVariable] == nil { change.unset.append(virtualDCUVariable) }
         if let name { change.set["HCS_JOB"] = name }
         if let simulated {
             change.set["HCS_SIM_STATE"] = simulated.stateFile

@@ -10,7 +10,7 @@ extension Metrics {
             Double($0.lastMilliseconds) / 1000
         },
         .agent(
-            "hcs_faults_without_device_total", "Faults of a device that is not known here.", kind: .counter,
+            "hcs_faults_without_device_total", "Faults of a device that was not known then.", kind: .counter,
             labels: ["vendor"]
         ) { snapshot in
             snapshot.record.unmatched.sorted { $0.key.rawValue < $1.key.rawValue }

@@ -3,7 +3,7 @@ package import HCSModel
 /// What /metrics tells beyond the agent's state: counters that only grow, and when things were seen last. A value; time
 /// comes in as milliseconds since 1970.
 package struct MetricsRecord: Hashable, Sendable {
-    /// Codes of one device counted apart; later ones are `other`.
+    /// Codes of one device counted apart; later ones are `other`, by class.
     package static let maximumCodes = 32
     /// Devices remembered, gone ones included.
     package static let maximumDevices = 256
@@ -63,7 +63,7 @@ package struct MetricsRecord: Hashable, Sendable {
             change(id) { device in
                 var key = FaultKey(family: fault.family, code: code, faultClass: faultClass)
                 if device.faults[key] == nil, device.faults.count >= Self.maximumCodes {
-                    key = FaultKey(family: "other", code: "other", faultClass: "other")
+                    key = FaultKey(family: "other", code: "other", faultClass: faultClass)
                 }
                 var counted = device.faults[key] ?? FaultCount(count: 0, lastMilliseconds: fault.atMilliseconds)
                 counted.count += 1
@@ -75,9 +75,11 @@ package struct MetricsRecord: Hashable, Sendable {
 
     package mutating func faultedUnknown(_ vendor: Vendor) { unmatched[vendor, default: 0] += 1 }
 
-    /// As the vendor writes it: Huawei's codes are hexadecimal.
+    /// As the vendor writes it: Huawei's codes are hexadecimal, of eight digits.
     private static func text(of fault: Fault) -> String {
-        fault.vendor == .ascend ? String(fault.code, radix: 16, uppercase: true) : String(fault.code)
+        guard fault.vendor == .ascend else { return String(fault.code) }
+        let digits = String(fault.code, radix: 16, uppercase: true)
+        return "0x" + String(repeating: "0", count: max(0, 8 - digits.utf8.count)) + digits
     }
 
     private mutating func change(_ id: DeviceID, _ body: (inout Device) -> Void) {

@@ -18,22 +18,27 @@ package final class MetricsRecorder: Sendable {
         }
     }
 
-    /// What became of a fault record. One that is no device's fault is still told of its device, but not out of the
-    /// history: each start of the agent reads that again.
-    package func faulted(
+    /// A line of the kernel log. Each counts, also one that the score takes for a repetition of the last, or that is no
+    /// device's fault. What was in the log before the agent's start does not: each start reads it again.
+    func logged(
         _ fault: Fault, _ outcome: HealthAnalyzer.FaultOutcome, devices: [Device], isHistory: Bool
     ) {
-        let faultClass = faultClass(fault)
-        state.withLock { record in
-            switch outcome {
-            case .counted(let ids): record.faulted(fault, devices: ids, faultClass: faultClass)
-            case .notDeviceFault:
-                guard !isHistory else { return }
-                record.faulted(fault, devices: devices.filter(fault.names).map(\.id), faultClass: faultClass)
-            case .unmatched: record.faultedUnknown(fault.vendor)
-            case .duplicate: break
-            }
+        guard !isHistory else { return }
+        switch outcome {
+        case .counted(let ids): count(fault, ids)
+        case .duplicate, .notDeviceFault: count(fault, devices.filter(fault.names).map(\.id))
+        case .unmatched: state.withLock { $0.faultedUnknown(fault.vendor) }
         }
+    }
+
+    /// What a vendor's library told: counts unless the log told it before.
+    func told(_ fault: Fault, _ outcome: HealthAnalyzer.FaultOutcome) {
+        if case .counted(let ids) = outcome { count(fault, ids) }
+    }
+
+    private func count(_ fault: Fault, _ ids: [DeviceID]) {
+        let faultClass = faultClass(fault)
+        state.withLock { $0.faulted(fault, devices: ids, faultClass: faultClass) }
     }
 }
 
@@ -48,12 +53,12 @@ extension Fault {
 }
 
 extension HealthPolicy {
-    /// `hard` latches the device, `soft` lowers its score for a while, `other` says nothing of the device.
+    /// `hard` latches the device, `soft` lowers its score for a while, `none` says nothing of the device.
     package func faultClass(of fault: Fault) -> String {
         switch row(FaultCode(fault), in: .builtIn)?.faultClass {
         case .hard, .held: "hard"
         case .soft, .decode, .recoveryAction: "soft"
-        case .application, .some(.none), nil: "other"
+        case .application, .some(.none), nil: "none"
         }
     }
 }

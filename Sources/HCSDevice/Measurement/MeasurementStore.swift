@@ -28,8 +28,16 @@ package struct MeasurementStore: Sendable {
 
     /// The last measurement, if it was made with this driver and these clocks.
     package func current(of device: DeviceInventory, simulated: Bool) -> MeasuredFingerprint? {
-        guard let measured = last(of: device.id.uuid, simulated: simulated),
-            measured.driverVersion == device.driverVersion, measured.maximumClockMHz == device.maximumClockMHz
+        current(
+            of: device.id.uuid, driverVersion: device.driverVersion, maximumClockMHz: device.maximumClockMHz,
+            simulated: simulated)
+    }
+
+    package func current(of id: String, driverVersion: String?, maximumClockMHz: UInt32?, simulated: Bool)
+        -> MeasuredFingerprint?
+    {
+        guard let measured = last(of: id, simulated: simulated), measured.driverVersion == driverVersion,
+            measured.maximumClockMHz == maximumClockMHz
         else { return nil }
         return measured
     }

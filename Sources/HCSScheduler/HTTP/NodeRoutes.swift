@@ -21,6 +21,10 @@ struct NodeRoutes {
             }
             return try jsonResponse(await scheduler.receive(report))
         }
+        router.post(RouterPath(Routes.forget("{name}"))) { request, context in
+            let order = try await request.json(ForgetRequest.self)
+            return try jsonResponse(await scheduler.forget(try context.parameters.require("name"), order))
+        }
         router.get(RouterPath(Routes.assignments("{name}"))) { request, context in
             let after = try request.number("after", default: 0, in: 0...Int.max)
             let wait = try request.number("wait", default: 0, in: 0...APILimits.longPollSeconds)

@@ -6,7 +6,7 @@ package import HCSModel
 /// kill -9 and a power cut. Records are JSON, one row each; columns exist only for what is queried.
 package final class SQLiteStore: StateStore {
     /// Schema version in `PRAGMA user_version`.
-    private static let schema = 1
+    private static let schema = 2
     private let queue: DatabaseQueue
     private let path: String
 
@@ -38,15 +38,24 @@ package final class SQLiteStore: StateStore {
                         "the store \(path) has schema \(version), this scheduler knows up to \(Self.schema): run the newer scheduler"
                     )
                 }
-                guard version == 0 else { return }
-                try db.execute(
-                    sql: """
-                        CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
-                        CREATE TABLE node (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
-                        CREATE TABLE workload (id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
-                        INSERT INTO meta VALUES ('revision', 0);
-                        PRAGMA user_version = \(Self.schema);
-                        """)
+                if version < 1 {
+                    try db.execute(
+                        sql: """
+                            CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+                            CREATE TABLE node (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            CREATE TABLE workload (id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            INSERT INTO meta VALUES ('revision', 0);
+                            """)
+                }
+                if version < 2 {
+                    try db.execute(
+                        sql: """
+                            CREATE TABLE cordon (target TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            CREATE TABLE clearance (id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            CREATE TABLE event (sequence INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            """)
+                }
+                if version != Self.schema { try db.execute(sql: "PRAGMA user_version = \(Self.schema)") }
             }
         } catch {
             throw Self.wrap(error, "cannot prepare the store \(path)")
@@ -69,7 +78,13 @@ package final class SQLiteStore: StateStore {
                 }
                 return StoredState(
                     revision: try Self.revision(db), nodes: try records(NodeRecord.self, "node", "name"),
-                    workloads: try records(WorkloadRecord.self, "workload", "id"))
+                    workloads: try records(WorkloadRecord.self, "workload", "id"),
+                    cordons: try records(Cordon.self, "cordon", "target"),
+                    clearances: try records(Clearance.self, "clearance", "id"),
+                    // History: one that this version cannot read must not keep it from starting.
+                    events: try Data.fetchAll(db, sql: "SELECT record FROM event ORDER BY sequence").compactMap {
+                        try? decoder.decode(FleetEvent.self, from: $0)
+                    })
             }
         } catch {
             throw Self.wrap(error, "cannot read the store \(path)")
@@ -84,20 +99,7 @@ package final class SQLiteStore: StateStore {
                     throw StoreError(
                         .staleRevision, "the store is at revision \(present), the change was made for \(expected)")
                 }
-                let encoder = JSONEncoder()
-                for node in change.nodes {
-                    try db.execute(
-                        sql: "INSERT OR REPLACE INTO node VALUES (?, ?)",
-                        arguments: [node.name, try encoder.encode(node)])
-                }
-                for workload in change.workloads {
-                    try db.execute(
-                        sql: "INSERT OR REPLACE INTO workload VALUES (?, ?)",
-                        arguments: [workload.id.text, try encoder.encode(workload)])
-                }
-                for id in change.removedWorkloads {
-                    try db.execute(sql: "DELETE FROM workload WHERE id = ?", arguments: [id.text])
-                }
+                try Self.write(change, to: db)
                 let next = present.next
                 try db.execute(
                     sql: "UPDATE meta SET value = ? WHERE key = 'revision'", arguments: [Int64(clamping: next.number)])
@@ -106,6 +108,44 @@ package final class SQLiteStore: StateStore {
         } catch {
             throw Self.wrap(error, "cannot write the store \(path)")
         }
+    }
+
+    package func append(_ events: [FleetEvent]) async throws(StoreError) {
+        do { try await queue.write { db in try Self.write(StateChange(events: events), to: db) } } catch {
+            throw Self.wrap(error, "cannot write the store \(path)")
+        }
+    }
+
+    private static func write(_ change: StateChange, to db: Database) throws {
+        let encoder = JSONEncoder()
+        func put(_ table: String, _ key: some DatabaseValueConvertible, _ record: some Encodable) throws {
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO \(table) VALUES (?, ?)", arguments: [key, try encoder.encode(record)])
+        }
+        func remove(_ table: String, _ column: String, _ key: String) throws {
+            try db.execute(sql: "DELETE FROM \(table) WHERE \(column) = ?", arguments: [key])
+        }
+        for node in change.nodes { try put("node", node.name, node) }
+        for name in change.removedNodes { try remove("node", "name", name) }
+        for workload in change.workloads { try put("workload", workload.id.text, workload) }
+        for id in change.removedWorkloads { try remove("workload", "id", id.text) }
+        for cordon in change.cordons { try put("cordon", key(of: cordon.target), cordon) }
+        for target in change.removedCordons { try remove("cordon", "target", key(of: target)) }
+        for clearance in change.clearances { try put("clearance", clearance.id.text, clearance) }
+        for id in change.removedClearances { try remove("clearance", "id", id.text) }
+        for event in change.events { try put("event", Int64(clamping: event.sequence), event) }
+        if !change.events.isEmpty {
+            try db.execute(
+                sql: """
+                    DELETE FROM event WHERE sequence <=
+                        (SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1 OFFSET ?)
+                    """, arguments: [FleetEvent.kept])
+        }
+    }
+
+    /// A node's name has no blank.
+    private static func key(of target: Cordon.Target) -> String {
+        target.device.map { "\(target.node) \($0.uuid)" } ?? target.node
     }
 
     private static func revision(_ db: Database) throws -> Revision {

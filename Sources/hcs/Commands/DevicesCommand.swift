@@ -57,6 +57,10 @@ struct ListDevicesCommand: AsyncParsableCommand {
     private static func notes(_ view: DeviceView) -> [String] {
         var notes = view.health.reasons.map { "\(view.device.id): \($0.detail) (\($0.factor), seen in \($0.source))" }
         if let blocked = view.blocked { notes.append("\(view.device.id): gets no work: \(blocked)") }
+        if let cordon = view.cordon {
+            let whose = cordon.target.device == nil ? "its node is " : ""
+            notes.append("\(view.device.id): \(whose)\(Cordons.sentence(cordon))")
+        }
         return notes
     }
 }

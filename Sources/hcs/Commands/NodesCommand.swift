@@ -29,14 +29,17 @@ struct NodesCommand: AsyncParsableCommand {
         ])
         for node in nodes {
             let band: HealthBand = node.state == .ready ? .healthy : .failed
+            let state = node.cordon.map { "\(node.state.rawValue), \(Cordons.word($0))" } ?? node.state.rawValue
             table.add([
-                .init(node.name), .init(node.state.rawValue) { style.band(band, $0) }, .init(devices(node)),
+                .init(node.name), .init(state) { style.band(band, $0) }, .init(devices(node)),
                 .init("\(node.host.cpuCount)"), .init(Format.bytes(node.host.memory)),
                 .init("\(node.host.numaNodes.count)"), .init(node.host.kernel), .init(node.host.cpuModel),
                 .init(Format.duration(milliseconds: node.lastReportAgeMilliseconds) + " ago"),
             ])
         }
-        return table.render(style)
+        let notes = nodes.compactMap { node in node.cordon.map { "\(node.name): \(Cordons.sentence($0))" } }
+        return ([table.render(style)] + (notes.isEmpty ? [] : [""]) + notes.map(Format.printable)).joined(
+            separator: "\n")
     }
 
     private static func devices(_ node: NodeView) -> String {

@@ -31,21 +31,9 @@ struct ShowDeviceCommand: AsyncParsableCommand {
     }
 
     static func find(_ id: String, among devices: [DeviceDescription]) throws -> DeviceDescription {
-        let wanted = id.lowercased()
-        func matching(_ matches: (String) -> Bool) -> [DeviceDescription] {
-            devices.filter { matches($0.device.id.uuid.lowercased()) }
-        }
-        let exact = matching { $0 == wanted }
-        let found = exact.isEmpty && !wanted.isEmpty ? matching { $0.hasPrefix(wanted) } : exact
-        guard let device = found.first else {
-            throw CommandFailure(.noSuchThing, "no device '\(id.prefix(96))'; `hcs devices` lists them")
-        }
-        guard found.count == 1 else {
-            let names = found.prefix(4).map { "\($0.device.id) on \($0.node)" }.joined(separator: ", ")
-            throw CommandFailure(
-                .usage,
-                "'\(id.prefix(96))' could be any of \(found.count) devices (\(names)): give more of it, or --node")
-        }
-        return device
+        let names = devices.map { DeviceName(node: $0.node, id: $0.device.id) }
+        let found = try DeviceName.find(id, among: names)
+        guard let index = names.firstIndex(of: found) else { preconditionFailure("what was found is one of them") }
+        return devices[index]
     }
 }

@@ -1,8 +1,8 @@
 import CVendorABI
 import HCSSystem
 
-/// Hygon's libhydmi: the virtual DCUs that cards are cut into. Where it is not there, or its driver does not answer, no
-/// card is cut as far as anybody knows.
+/// Hygon's libhydmi: the virtual DCUs that cards are cut into. Where it is not there, no card is cut as far as anybody
+/// knows.
 final class HydmiLibrary {
     struct VirtualDevice: Equatable {
         /// As VHCU_VISIBLE_DEVICES and the files of /etc/vdev count them; stays with it for its life.
@@ -31,9 +31,10 @@ final class HydmiLibrary {
         self.table = table
     }
 
-    func devices() -> [VirtualDevice] {
+    /// Those there are, and whether that is all of them; nil: it does not tell.
+    func devices() -> (found: [VirtualDevice], areAll: Bool)? {
         var count: Int32 = 0
-        guard table.get_vdevice_count?(&count) == DMI_STATUS_SUCCESS, count > 0 else { return [] }
+        guard table.get_vdevice_count?(&count) == DMI_STATUS_SUCCESS else { return nil }
         var found: [VirtualDevice] = []
         for number in 0..<Self.numberLimit where found.count < min(Int(count), WorkerProtocol.maximumDevices) {
             guard let info = info(number), let card = UInt32(exactly: info.device_id),
@@ -44,7 +45,7 @@ final class HydmiLibrary {
                     number: number, card: card, units: Int(info.compute_unit_count),
                     memory: UInt64(bitPattern: Int64(info.global_mem_size))))
         }
-        return found
+        return (found, found.count >= Int(count))
     }
 
     /// Compute units of a whole card.

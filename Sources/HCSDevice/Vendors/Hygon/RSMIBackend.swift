@@ -28,24 +28,24 @@ package final class RSMIBackend: VendorBackend {
         let library = try opened()
         if !isFresh { try restart(library) }
         isFresh = false
-        let listing = try RSMIListing(library, virtual)
+        let listing = try list(library)
         try check(library)
         devices = listing.devices
         return listing.inventory
     }
 
     /// A device that answers no more may have moved, because its driver was loaded again: the library is started anew
-    /// and asked where it is now, once.
+    /// and asked where it is now, once. A part that its card has no more is asked no more.
     package func sample() throws(DeviceError) -> [RawSample] {
         let library = try opened()
         var samples = measure(library)
         try check(library)
         guard zip(devices, samples).contains(where: { !$0.isLost && $1.health == .lost }) else { return samples }
         try restart(library)
-        let now = try RSMIListing(library, virtual).devices
-        for position in devices.indices {
-            let found = now.first { $0.id == devices[position].id }
-            devices[position] = found ?? devices[position].lost
+        let now = try list(library)
+        devices = devices.compactMap { device in
+            if let found = now.devices.first(where: { $0.id == device.id }) { return found }
+            return now.inventory.retires(device.id, partOf: device.card) ? nil : device.lost
         }
         samples = measure(library)
         try check(library)
@@ -74,6 +74,10 @@ extension RSMIBackend {
         } catch {
             throw DeviceError(.libraryStale, error.message, vendorCode: error.vendorCode)
         }
+    }
+
+    private func list(_ library: RSMILibrary) throws(DeviceError) -> RSMIListing {
+        try RSMIListing(library, virtual, wasCut: devices.contains { $0.virtual != nil })
     }
 
     private func check(_ library: RSMILibrary) throws(DeviceError) {

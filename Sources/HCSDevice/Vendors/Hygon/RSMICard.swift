@@ -3,7 +3,11 @@ import HCSModel
 
 extension RSMIListing {
     /// Why the library's device is none for us.
-    struct Reason: Error { var text: String }
+    struct Reason: Error {
+        var text: String
+        /// One of a maker's accelerators that does not tell what it must.
+        var isDevice: Bool
+    }
 
     /// What the library tells of one of its devices.
     struct Card {
@@ -31,9 +35,9 @@ extension RSMIListing.Card {
         let table = library.table
         let vendor = library.half { table.dev_vendor_id_get?(index, &$0) }
         guard let maker = vendor.map({ RSMIModel.Maker(pciVendor: $0) }) ?? (library.build == .hygon ? .hygon : .amd)
-        else { return .failure(.init(text: "it is neither Hygon's nor AMD's")) }
+        else { return .failure(.init(text: "it is neither Hygon's nor AMD's", isDevice: false)) }
         guard let memory = library.number({ table.dev_memory_total_get?(index, UInt32(RSMI_MEM_TYPE_VRAM), &$0) })
-        else { return .failure(.init(text: "it does not tell its memory")) }
+        else { return .failure(.init(text: "it does not tell its memory", isDevice: true)) }
         let device = library.half { table.dev_id_get?(index, &$0) }
         let known = device.flatMap { RSMIModel.card(maker, $0) }
         let bdfid = library.number { table.dev_pci_id_get?(index, &$0) }
@@ -44,10 +48,12 @@ extension RSMIListing.Card {
             .flatMap { $0 == 0 || $0 == .max ? nil : $0 }
         // AMD's library lists the graphics of processors, too. They have no id of their own and are no accelerators.
         guard unique != nil || maker == .hygon || known != nil else {
-            return .failure(.init(text: "AMD graphics without a unique id"))
+            return .failure(.init(text: "AMD graphics without a unique id", isDevice: false))
         }
         guard let identity = identity(unique: unique, serial: serial, pci: pci, vbios: vbios) else {
-            return .failure(.init(text: "it tells neither its unique id nor its serial number nor its PCI address"))
+            return .failure(
+                .init(
+                    text: "it tells neither its unique id nor its serial number nor its PCI address", isDevice: true))
         }
         let name = library.text(HCS_RSMI_NAME_BUFFER) { table.dev_name_get?(index, $0, Int($1)) }
         let node = library.word { table.topo_get_numa_node_number?(index, &$0) }

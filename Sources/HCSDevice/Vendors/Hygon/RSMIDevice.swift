@@ -6,6 +6,8 @@ import HCSModel
 struct RSMIDevice {
     let id: DeviceID
     let index: UInt32
+    /// Of which it is a part; nil for a card.
+    let card: DeviceID?
     /// The number of the virtual DCU it is; nil for a card.
     let virtual: Int32?
     private(set) var isLost = false
@@ -25,12 +27,14 @@ struct RSMIDevice {
         var key: SignalKey
     }
 
-    init(_ library: RSMILibrary, index: UInt32, id: DeviceID, virtual: Int32?, links: [DeviceLink], lanes: UInt32) {
-        self.id = id
+    init(_ library: RSMILibrary, _ device: DeviceInventory, virtual: Int32?, lanes: UInt32) {
+        let index = device.index
+        id = device.id
         self.index = index
+        card = device.details.partition?.card
         self.virtual = virtual
         self.lanes = lanes
-        hasXGMI = !links.isEmpty
+        hasXGMI = !device.details.links.isEmpty
         sensors = Self.sensors(library.build).filter { library.temperature(index, sensor: $0.number) != nil }
         blocks = Self.blocks(library, index)
         reportsUse = Self.memoryUsed(library, index) != nil

@@ -64,12 +64,15 @@ extension RSMILibrary {
 
     private static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
 
+    static let noDriver = "neither /dev/kfd nor /dev/mkfd is there: no driver is loaded"
+
+    /// A simulated one needs none.
+    var hasDriver: Bool { !isHost || Self.exists("/dev/kfd") || Self.exists("/dev/mkfd") }
+
     func start() throws(DeviceError) {
         let result = table.`init`?(0) ?? RSMI_STATUS_NOT_YET_IMPLEMENTED
         guard result == RSMI_STATUS_SUCCESS else {
-            let isLoaded = Self.exists("/dev/kfd") || Self.exists("/dev/mkfd")
-            let hint = isHost && !isLoaded ? "; neither /dev/kfd nor /dev/mkfd is there: no driver is loaded" : ""
-            throw failure(.initFailed, "rsmi_init", result, hint)
+            throw failure(.initFailed, "rsmi_init", result, hasDriver ? "" : "; \(Self.noDriver)")
         }
         started = true
         isStale = false

@@ -6,31 +6,38 @@ struct RSMIListing {
     private(set) var inventory = VendorInventory()
     private(set) var devices: [RSMIDevice] = []
 
-    init(_ library: RSMILibrary, _ virtuals: HydmiLibrary?) throws(DeviceError) {
+    /// - Parameter wasCut: there were virtual DCUs; that they cannot be listed now makes no card whole.
+    init(_ library: RSMILibrary, _ virtuals: HydmiLibrary?, wasCut: Bool) throws(DeviceError) {
         let driver = Self.driverVersion(library)
         let count = try Self.count(library)
-        let parts = Dictionary(grouping: virtuals?.devices() ?? [], by: \.card)
+        let virtual = virtuals?.devices()
+        guard virtual != nil || !wasCut else {
+            throw DeviceError(.callFailed, "libhydmi does not tell its virtual DCUs any more")
+        }
+        let parts = Dictionary(grouping: virtual?.found ?? [], by: \.card)
         var cards: [Card] = []
+        var areAll = true
         for index in 0..<count {
             switch Card.read(library, index) {
             case .success(let card): cards.append(card)
-            case .failure(let reason): inventory.skip("device \(index): \(reason.text)")
+            case .failure(let reason):
+                inventory.skip("device \(index): \(reason.text)")
+                if reason.isDevice { areAll = false }
             }
         }
         let addresses = cards.reduce(into: [:]) { $0[$1.index] = $1.pci }
         for card in Self.partitions(cards) {
+            if let whole = card.share?.card, areAll { inventory.cutUp.insert(whole) }
             var device = card.inventory(driver: driver)
             let links = Self.links(library, card, addresses)
             device.details.links = links.links
             guard let cut = parts[card.index] else {
                 if inventory.add(device) {
-                    devices.append(
-                        RSMIDevice(
-                            library, index: card.index, id: device.id, virtual: nil, links: links.links,
-                            lanes: links.lanes))
+                    devices.append(RSMIDevice(library, device, virtual: nil, lanes: links.lanes))
                 }
                 continue
             }
+            if virtual?.areAll == true { inventory.cutUp.insert(device.id) }
             add(cut, of: device, virtuals?.units(ofCard: card.index), library, lanes: links.lanes)
         }
     }
@@ -48,10 +55,7 @@ struct RSMIListing {
             device.details.partition = DevicePartition(
                 card: card.id, profile: "vdcu\(part.number)", slices: part.units, cardSlices: whole)
             guard inventory.add(device) else { continue }
-            devices.append(
-                RSMIDevice(
-                    library, index: card.index, id: device.id, virtual: part.number, links: card.details.links,
-                    lanes: lanes))
+            devices.append(RSMIDevice(library, device, virtual: part.number, lanes: lanes))
         }
     }
 
@@ -78,6 +82,10 @@ struct RSMIListing {
         guard result == RSMI_STATUS_SUCCESS else {
             throw library.failure(
                 result == RSMI_STATUS_INIT_ERROR ? .libraryStale : .callFailed, "rsmi_num_monitor_devices", result)
+        }
+        // Without a driver it may start all the same and list nothing: its devices are not lost.
+        guard count > 0 || library.hasDriver else {
+            throw DeviceError(.initFailed, "ROCm SMI lists no device; \(RSMILibrary.noDriver)")
         }
         return min(count, UInt32(WorkerProtocol.maximumDevices))
     }

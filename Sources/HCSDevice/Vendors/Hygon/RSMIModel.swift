@@ -9,11 +9,14 @@ enum RSMIModel {
         init?(pciVendor: UInt16) {
             switch pciVendor {
             case Vendor.hygon.pciVendorID: self = .hygon
-            case 0x1002: self = .amd
+            case RSMIModel.amdVendor: self = .amd
             default: return nil
             }
         }
     }
+
+    static let amdVendor: UInt16 = 0x1002
+    static var amdDevices: [UInt16] { amd.keys.sorted() }
 
     struct Card: Sendable {
         var name: String

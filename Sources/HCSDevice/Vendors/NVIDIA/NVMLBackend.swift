@@ -94,7 +94,9 @@ extension NVMLBackend {
     private func list(_ card: NVMLCard, _ device: DeviceInventory, in inventory: inout VendorInventory) -> Bool {
         guard card.isCutUp else { return inventory.add(device) }
         var skipped: [String] = []
-        for (instance, part) in card.describeInstances(of: device, skip: { skipped.append($0) }) {
+        let found = card.describeInstances(of: device) { skipped.append($0) }
+        if found.areAll { inventory.cutUp.insert(card.id) }
+        for (instance, part) in found.parts {
             if inventory.add(part) { card.instances.append(instance) }
         }
         for why in skipped { inventory.skip(why) }
@@ -130,8 +132,12 @@ extension NVMLBackend {
             let own =
                 instance.gpu == nil
                 ? nil : named?.filter { instance.isNamed(gpu: $0.gpuInstance, compute: $0.computeInstance) }
+            let used =
+                instance.sharesMemory
+                ? own?.reduce(ByteCount.zero) { $0.adding(ByteCount($1.memory)) }.bytes
+                : card.memory(instance.handle)?.used
             return RawSample(
-                id: instance.id, memoryUsed: card.memory(instance.handle)?.used, health: health, signals: signals,
+                id: instance.id, memoryUsed: used, health: health, signals: signals,
                 processes: (own ?? card.processes(instance.handle) ?? []).map(\.share))
         }
     }

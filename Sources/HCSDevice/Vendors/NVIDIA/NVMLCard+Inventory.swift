@@ -54,26 +54,53 @@ extension NVMLCard {
         } == 1
     }
 
-    /// The card's MIG instances as devices, each with its share. `skip` is told of those that cannot be one.
-    func describeInstances(of card: DeviceInventory, skip: (String) -> Void) -> [(NVMLInstance, DeviceInventory)] {
+    /// The card's MIG instances as devices, each with its share, and whether that is all of them. `skip` is told of those
+    /// that cannot be one.
+    func describeInstances(of card: DeviceInventory, skip: (String) -> Void)
+        -> (parts: [(NVMLInstance, DeviceInventory)], areAll: Bool)
+    {
         let table = library.table
         let slots = number(.migCount) { table.device_get_max_mig_device_count?(handle, &$0) }.map { UInt32($0) }
         let cardSlices = slots.flatMap { (1...Self.maximumInstances).contains($0) ? $0 : nil } ?? Self.usualSlices
         var found: [(NVMLInstance, DeviceInventory)] = []
+        var areAll = true
         for slot in 0..<cardSlices {
             var handle: nvmlDevice_t?
-            // A slot that is free is "not found".
-            guard ask(.migInstance, { table.device_get_mig_device_handle_by_index?(self.handle, slot, &handle) }),
-                let handle
-            else { continue }
+            var result: nvmlReturn_t?
+            let answered = ask(.migInstance) {
+                result = table.device_get_mig_device_handle_by_index?(self.handle, slot, &handle)
+                return result
+            }
+            guard answered, let handle else {
+                // A slot that is free is "not found".
+                if result != NVML_ERROR_NOT_FOUND { areAll = false }
+                continue
+            }
             guard let entry = describe(handle, of: card, cardSlices: cardSlices) else {
                 skip("device \(index), MIG instance \(slot): it does not tell its UUID, memory or slices")
+                areAll = false
                 continue
             }
             found.append(entry)
         }
         if found.isEmpty { skip("device \(index): it is in MIG mode and has no instance that is a device") }
-        return found
+        return (Self.sharingMemory(found), areAll && !isLost)
+    }
+
+    /// Compute instances of one GPU instance have one memory together. Each gets its part of it by compute slices, so that
+    /// it is not given out twice.
+    private static func sharingMemory(_ parts: [(NVMLInstance, DeviceInventory)]) -> [(NVMLInstance, DeviceInventory)] {
+        func slices(_ device: DeviceInventory) -> UInt64 { UInt64(device.details.partition?.slices ?? 1) }
+        return parts.map { part in
+            var (instance, device) = part
+            guard let gpu = instance.gpu else { return part }
+            let together = parts.filter { $0.0.gpu == gpu }
+            guard together.count > 1 else { return part }
+            instance.sharesMemory = true
+            let all = together.reduce(0) { $0 + slices($1.1) }
+            device.memory = ByteCount(device.memory.bytes / all * slices(device))
+            return (instance, device)
+        }
     }
 
     private func describe(_ handle: nvmlDevice_t, of card: DeviceInventory, cardSlices: UInt32)

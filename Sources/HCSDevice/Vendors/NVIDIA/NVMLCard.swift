@@ -92,6 +92,8 @@ struct NVMLInstance {
     /// Of the GPU and the compute instance, as process lists and events name them.
     var gpu: UInt32?
     var compute: UInt32?
+    /// Others are compute instances of the same GPU instance: each is told all of its memory.
+    var sharesMemory = false
 
     func isNamed(gpu: UInt32, compute: UInt32) -> Bool {
         self.gpu == gpu && (compute == NVML_NO_INSTANCE || self.compute == nil || self.compute == compute)

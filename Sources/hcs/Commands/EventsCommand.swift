@@ -1,0 +1,108 @@
+import ArgumentParser
+import Foundation
+import HCSAPI
+import HCSModel
+
+struct EventsCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "events", abstract: "Show what happened in the pool.",
+        discussion: """
+            The scheduler remembers the newest \(FleetEvent.kept) events. Where some may be missing, a line on \
+            standard error says so. With --json one event a line.
+
+            Kinds: \(FleetEvent.Kind.allCases.map(\.rawValue).joined(separator: ", ")).
+
+            Examples:
+              hcs events
+              hcs events --follow --severity warning
+              hcs events --since 1h --node host-a --kind device-health --kind fault-latched
+            """)
+
+    @Flag(name: [.long, .short], help: "Go on with new ones as they happen.")
+    var follow = false
+
+    @Option(name: .long, help: ArgumentHelp("How far to look back: 90s, 10m, 24h.", valueName: "time"))
+    var since = Seconds(count: 3600)
+
+    @Option(name: .long, help: ArgumentHelp("Only of this node.", valueName: "name"))
+    var node: String?
+
+    @Option(name: .long, help: ArgumentHelp("Only this kind; repeatable.", valueName: "kind"))
+    var kind: [FleetEvent.Kind] = []
+
+    @Option(name: .long, help: "No less than this: info, warning or critical.")
+    var severity = FleetEvent.Severity.info
+
+    @OptionGroup var connection: SchedulerOptions
+    @OptionGroup var format: OutputOptions
+
+    func run() async throws {
+        let filter = EventFilter(kinds: Set(kind), node: node, severity: severity)
+        let reader = EventReader(
+            filter: filter, since: since.count, follows: follow, isJSON: format.isJSON, style: .current)
+        try await connection.withClient { try await reader.run($0) }
+    }
+}
+
+extension FleetEvent.Kind: ExpressibleByArgument {}
+extension FleetEvent.Severity: ExpressibleByArgument {}
+
+/// Reads page after page and prints. While following, a scheduler that is away is waited for.
+private struct EventReader: Sendable {
+    let filter: EventFilter
+    let since: Int
+    let follows: Bool
+    let isJSON: Bool
+    let style: Style
+
+    func run(_ client: SchedulerClient) async throws {
+        var after: UInt64 = 0
+        var wait = 0
+        var isAway = false
+        while true {
+            let page: EventPage
+            do {
+                page = try await client.events(
+                    after: after, wait: wait, filter: filter, since: after == 0 ? since : nil)
+                isAway = false
+            } catch let error as ClientError where follows && after > 0 && error.code == .unreachable {
+                if !isAway { tell("\(error.message) Waiting for it") }
+                isAway = true
+                try await Task.sleep(for: .seconds(1))
+                continue
+            }
+            if page.gap { tell("events may be missing here: after number \(after)") }
+            for event in page.items {
+                // Not through stdio: a reader at the other end of a pipe gets each line when it happens.
+                try FileHandle.standardOutput.write(contentsOf: Data((try line(event) + "\n").utf8))
+            }
+            after = page.next
+            guard page.atEnd else { continue }
+            guard follows else { return }
+            wait = APILimits.longPollSeconds - 5
+        }
+    }
+
+    private func tell(_ text: String) { FileHandle.standardError.write(Data("hcs: \(text)\n".utf8)) }
+
+    private func line(_ event: FleetEvent) throws -> String {
+        if isJSON { return String(decoding: try HCSJSON.encode(event), as: UTF8.self) }
+        let date = Date(timeIntervalSince1970: Double(event.atMilliseconds) / 1000)
+        let time = date.formatted(
+            .iso8601.time(includingFractionalSeconds: true).dateSeparator(.dash).year().month().day())
+        let severity = event.severity.rawValue.padding(toLength: 8, withPad: " ", startingAt: 0)
+        let about = [event.node, event.device?.uuid].compactMap(\.self).joined(separator: " ")
+        let by = event.by.map { " (by \($0))" } ?? ""
+        let kind = event.simulated ? "\(event.kind.rawValue) [simulated]" : event.kind.rawValue
+        let text = "\(kind)  \(about.isEmpty ? "" : "\(about): ")\(event.message)\(by)"
+        return "\(time)Z  \(style.band(Self.band(event.severity), severity))  \(Format.printable(text))"
+    }
+
+    private static func band(_ severity: FleetEvent.Severity) -> HealthBand {
+        switch severity {
+        case .info: .unknown
+        case .warning: .degraded
+        case .critical: .failed
+        }
+    }
+}
