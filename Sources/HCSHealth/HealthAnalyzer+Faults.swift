@@ -15,6 +15,7 @@ extension HealthAnalyzer {
         let candidates = evidence.values.filter {
             $0.device.vendor == fault.vendor && (!fault.simulated || $0.device.simulated)
         }
+        if let id = fault.device { return candidates.map(\.device.id).filter { $0 == id } }
         if Self.isSwitchFamily(fault.family) {
             // A switch is no device; what it does is felt by all that hang on it.
             return candidates.filter(\.hasLinks).map(\.device.id).sorted()

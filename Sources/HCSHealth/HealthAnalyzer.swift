@@ -162,8 +162,7 @@ package struct HealthAnalyzer: Sendable {
                 if worker.bucket == nil {
                     worker.bucket = LeakyBucket(weight: limits.weight, atMilliseconds: now)
                 } else {
-                    worker.bucket?.add(
-                        limits.weight, at: now, halfLifeSeconds: limits.halfLifeSeconds)
+                    worker.bucket?.add(limits.weight, at: now, halfLifeSeconds: limits.halfLifeSeconds)
                 }
             }
         }

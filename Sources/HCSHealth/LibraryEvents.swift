@@ -1,7 +1,7 @@
 package import HCSModel
 
-/// Faults out of the events that vendors' libraries tell. The kernel log tells most of them too, earlier and with their
-/// words; neither tells all (NVIDIA/DCGM#235).
+/// Faults out of the events that vendors' libraries tell. The kernel log tells the same ones, earlier and with their words:
+/// a caller that can read it leaves these out.
 package enum LibraryEvents {
     /// Faults of one code in one sample beyond these say nothing more.
     private static let repeats: UInt32 = 16

@@ -99,7 +99,7 @@ package struct DeviceHealth: Hashable, Sendable, Codable {
 }
 
 /// A fault that the kernel log or a vendor's event told, already matched to a device or to a whole vendor.
-package struct Fault: Hashable, Sendable {
+package struct Fault: Hashable, Sendable, Codable {
     /// `xid` for NVIDIA's kernel messages; each vendor's own word otherwise.
     package var family: String
     package var code: UInt32
@@ -115,17 +115,17 @@ package struct Fault: Hashable, Sendable {
     package var simulated: Bool
     /// Who told of it: `kernel-log`, `vendor-library`.
     package var source: String
-    /// Whose it is, where that is told; else all devices at its address are meant.
-    package var device: DeviceID?
     /// Whose work it hit, as far as is known: distinct jobs tell a device's fault from a program's.
     package var job: String?
     /// Other functions that it touches: the far end of a link.
     package var also: [PCIAddress]
+    /// Whose it is, where that is told; else all devices at its address are meant.
+    package var device: DeviceID?
 
     package init(
         family: String, code: UInt32, vendor: Vendor, pci: PCIAddress?, message: String, record: String? = nil,
-        sequence: UInt64?, atMilliseconds: Int64, simulated: Bool, source: String = "kernel-log",
-        device: DeviceID? = nil, job: String? = nil, also: [PCIAddress] = []
+        sequence: UInt64?, atMilliseconds: Int64, simulated: Bool, source: String = "kernel-log", job: String? = nil,
+        also: [PCIAddress] = [], device: DeviceID? = nil
     ) {
         self.family = family
         self.code = code
@@ -137,8 +137,8 @@ package struct Fault: Hashable, Sendable {
         self.atMilliseconds = atMilliseconds
         self.simulated = simulated
         self.source = source
-        self.device = device
         self.job = job
         self.also = also
+        self.device = device
     }
 }

@@ -107,7 +107,7 @@ import Testing
         }
         let faults = HostEvent.Kind.allCases.map { ($0, HostFault(event($0, .fatal))) }
         #expect(
-            faults.filter { $0.1 == nil }.map(\.0) == [.holderSignal, .holderFound, .pressure],
+            faults.filter { $0.1 == nil }.map(\.0) == [.holderSignal, .holderFound, .pressure, .vendorCall],
             "all else is somebody's health")
         let corrected = try #require(HostFault(event(.machineCheck, .warning)))
         #expect(

@@ -86,6 +86,6 @@ import Testing
         #expect(recorder.record.devices[b] == nil)
         #expect(recorder.record.unmatched == [.nvidia: 1])
         let classes = Set(recorder.record.devices[a]?.faults.keys.map { "\($0.code) \($0.faultClass)" } ?? [])
-        #expect(classes == ["79 hard", "13 application", "63 soft"])
+        #expect(classes == ["79 hard", "13 none", "63 soft"])
     }
 }

@@ -67,9 +67,11 @@ struct ScenarioRun {
         }.map(\.element)
     }
 
-    mutating func play() throws {
+    /// Lets other tests have the thread now and then.
+    mutating func play() async throws {
         analyzer.update(devices: devices, at: Self.start)
-        for (at, step) in steps {
+        for (i, (at, step)) in steps.enumerated() {
+            if i.isMultiple(of: 50) { await Task.yield() }
             let now = Self.start + at
             switch step {
             case .sweep: sweep(at)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite struct ScenarioTests {
     @Test(arguments: Scenario.names)
-    func `a named scenario gives its score curve`(name: String) throws {
+    func `a named scenario gives its score curve`(name: String) async throws {
         var run = try ScenarioRun(Scenario.load(name))
         let last = Mutex<[DeviceID: DeviceHealth]>([:])
         run.judged = { _, _, healths in
@@ -16,7 +16,7 @@ import Testing
             }
             for (id, health) in healths where health != before[id] { try Self.recompute(health) }
         }
-        try run.play()
+        try await run.play()
     }
 
     @Test func `every scenario of the list is there`() {

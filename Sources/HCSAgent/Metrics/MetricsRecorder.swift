@@ -53,8 +53,12 @@ extension Fault {
 }
 
 extension HealthPolicy {
-    /// The class of the catalogue: `hard` and `held` latch the device, `none` says nothing of it.
+    /// `hard` latches the device, `soft` lowers its score for a while, `none` says nothing of the device.
     package func faultClass(of fault: Fault) -> String {
-        (row(FaultCode(fault), in: .builtIn)?.faultClass ?? .none).rawValue
+        switch row(FaultCode(fault), in: .builtIn)?.faultClass {
+        case .hard, .held: "hard"
+        case .soft, .decode, .recoveryAction: "soft"
+        case .application, .some(.none), nil: "none"
+        }
     }
 }
