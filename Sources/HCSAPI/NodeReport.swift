@@ -24,13 +24,15 @@ package struct NodeReport: Hashable, Sendable, Codable {
     package var topology: Topology?
     /// What became of clearances, until the assignments name them no more; nil from an older agent.
     package var clearances: [ClearanceOutcome]?
+    /// Of the host itself, such as its memory: no device's. nil from an older agent.
+    package var health: DeviceHealth?
 
     package init(
         apiVersion: String = HCSVersion.api, agentVersion: String = HCSVersion.current, bootID: String, node: String,
         sequence: UInt64, agentStartMilliseconds: Int64, sentMilliseconds: Int64, host: HostFacts,
         devices: [DeviceReport], workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus],
         leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil,
-        clearances: [ClearanceOutcome]? = nil
+        clearances: [ClearanceOutcome]? = nil, health: DeviceHealth? = nil
     ) {
         self.apiVersion = apiVersion
         self.agentVersion = agentVersion
@@ -48,6 +50,7 @@ package struct NodeReport: Hashable, Sendable, Codable {
         self.escapes = escapes
         self.topology = topology
         self.clearances = clearances
+        self.health = health
     }
 }
 

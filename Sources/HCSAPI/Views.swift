@@ -31,12 +31,15 @@ package struct NodeView: Hashable, Sendable, Codable {
     package var topology: Topology?
     /// The node's own; its devices may have theirs.
     package var cordon: Cordon?
+    /// Of the host itself, by its last report.
+    package var health: DeviceHealth?
 
     package init(
         name: String, state: State, lastReportAgeMilliseconds: Int64, agentVersion: String, bootID: String,
         host: HostFacts,
         deviceCount: Int, simulatedDeviceCount: Int, vendors: [VendorStatus], probes: [ProbeStatus],
-        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil, cordon: Cordon? = nil
+        leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, topology: Topology? = nil, cordon: Cordon? = nil,
+        health: DeviceHealth? = nil
     ) {
         self.name = name
         self.state = state
@@ -52,6 +55,7 @@ package struct NodeView: Hashable, Sendable, Codable {
         self.escapes = escapes
         self.topology = topology
         self.cordon = cordon
+        self.health = health
     }
 }
 
@@ -180,12 +184,14 @@ package struct AgentStatus: Hashable, Sendable, Codable {
     /// nil from an older agent.
     package var host: HostFacts?
     package var topology: Topology?
+    /// Of the host itself.
+    package var health: DeviceHealth?
 
     package init(
         node: String, agentVersion: String, scheduler: String?, schedulerReachable: Bool, devices: [DeviceReport],
         workloads: [WorkloadObservation], vendors: [VendorStatus], probes: [ProbeStatus],
         leases: [LeaseObservation]? = nil, escapes: [Escape]? = nil, escapeTotals: [EscapeCount]? = nil,
-        host: HostFacts? = nil, topology: Topology? = nil
+        host: HostFacts? = nil, topology: Topology? = nil, health: DeviceHealth? = nil
     ) {
         self.node = node
         self.agentVersion = agentVersion
@@ -200,5 +206,6 @@ package struct AgentStatus: Hashable, Sendable, Codable {
         self.escapeTotals = escapeTotals
         self.host = host
         self.topology = topology
+        self.health = health
     }
 }

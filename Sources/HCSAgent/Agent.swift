@@ -71,6 +71,7 @@ package enum Agent {
     ) -> [any Service] {
         let supervisor = parts.supervisor
         let state = parts.state
+        let cycle = parts.cycle
         let node = configuration.nodeName
         return [
             Publisher(
@@ -81,6 +82,7 @@ package enum Agent {
                 fetch: { after, wait in try await client.assignments(node: node, after: after, wait: wait) },
                 apply: { assignments in
                     await supervisor.apply(assignments)
+                    await cycle.apply(assignments.clearances ?? [])
                     await state.set(workloads: await supervisor.observations(samples: await state.latestSamples))
                 }),
         ]

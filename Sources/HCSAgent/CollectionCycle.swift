@@ -1,3 +1,4 @@
+import HCSAPI
 package import HCSDevice
 import HCSHealth
 import HCSModel
@@ -93,6 +94,7 @@ package struct CollectionCycle: Service {
 
     private func publishHealth(at now: Int64) async {
         await state.set(healths: await health.healths(at: now))
+        await state.set(nodeHealth: await health.nodeHealth(at: now))
         await supervisor.update(devices: await state.deviceReports())
     }
 
@@ -126,6 +128,19 @@ package struct CollectionCycle: Service {
             if Task.isCancelled { return }
             host.look { found.yield($0) }
         }
+    }
+
+    // MARK: Operators
+
+    /// Carries out what the scheduler's answer names; the outcomes go out with every report until it names them no more.
+    func apply(_ clearances: [Clearance]) async {
+        let now = RealtimeClock.nowMilliseconds()
+        var outcomes: [ClearanceOutcome] = []
+        for clearance in clearances.prefix(APILimits.outcomesPerReport) {
+            outcomes.append(await health.apply(clearance, at: now))
+        }
+        if !outcomes.isEmpty { await publishHealth(at: now) }
+        await state.set(clearances: outcomes)
     }
 
     // MARK: Faults

@@ -1,4 +1,5 @@
 import Foundation
+import HCSDevice
 package import HCSHealth
 package import HCSModel
 import HCSSystem
@@ -63,16 +64,37 @@ package actor HealthMonitor {
     /// - Parameter actor: who said it, as the door knows them: a user's name, a token's.
     /// - Throws: `HealthError` for an unknown device or no reason; `SystemError` when it could not be written: then nothing
     ///   was taken off.
-    package func setHealthy(_ id: DeviceID, reason: String, actor: String, at now: Int64) throws -> HealthClearing {
+    package func setHealthy(
+        _ id: DeviceID, reason: String, actor: String, order: String? = nil, at now: Int64
+    ) throws -> HealthClearing {
         let before = analyzer
-        let clearing = try analyzer.setHealthy(id, reason: reason, actor: actor, at: now)
+        let clearing = try analyzer.setHealthy(id, reason: reason, actor: actor, order: order, at: now)
         do { try write(analyzer.state) } catch {
             analyzer = before
             throw error
         }
-        let taken = clearing.latches.isEmpty ? "no latch" : clearing.latches.joined(separator: "; ")
-        logger.notice("\(clearing.actor) set \(id) healthy: \(clearing.reason); taken off: \(taken)")
+        logger.notice("\(clearing.actor) set \(id) healthy: \(clearing.reason); taken off: \(clearing.taken)")
         return clearing
+    }
+
+    /// Carries out what an operator told the scheduler, once: it is asked until its report has told the outcome, also over
+    /// a restart of this agent, and what latched meanwhile is not what the operator saw.
+    package func apply(_ clearance: Clearance, at now: Int64) -> ClearanceOutcome {
+        func outcome(_ applied: Bool, _ message: String) -> ClearanceOutcome {
+            ClearanceOutcome(
+                id: clearance.id, applied: applied, message: PrintableText.clean(message, limit: 256) ?? "")
+        }
+        let order = clearance.id.text
+        if let done = analyzer.state.clearings.last(where: { $0.order == order }) {
+            return outcome(true, "taken off: \(done.taken)")
+        }
+        do {
+            let done = try setHealthy(
+                clearance.device, reason: clearance.reason, actor: clearance.by, order: order, at: now)
+            return outcome(true, "taken off: \(done.taken)")
+        } catch {
+            return outcome(false, "\(error)")
+        }
     }
 
     /// Writes what must outlive the agent, if it changed. Called after the news went out: it syncs to the disk.
@@ -108,4 +130,9 @@ package actor HealthMonitor {
             return nil
         }
     }
+}
+
+extension HealthClearing {
+    /// For people.
+    fileprivate var taken: String { latches.isEmpty ? "no latch" : latches.joined(separator: "; ") }
 }

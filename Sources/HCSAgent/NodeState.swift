@@ -16,6 +16,8 @@ package actor NodeState {
     private var vanished: Set<DeviceID> = []
     private var samples: [DeviceID: DeviceSample] = [:]
     private var healths: [DeviceID: DeviceHealth] = [:]
+    private var nodeHealth: DeviceHealth?
+    private var clearances: [ClearanceOutcome] = []
     private var vendors: [VendorStatus] = []
     private var probes: [ProbeStatus] = []
     private var workloads: [WorkloadObservation] = []
@@ -59,6 +61,18 @@ package actor NodeState {
     package func set(healths new: [DeviceID: DeviceHealth]) {
         guard new != healths else { return }
         healths = new
+        changed.raise()
+    }
+
+    package func set(nodeHealth new: DeviceHealth) {
+        guard new != nodeHealth else { return }
+        nodeHealth = new
+        changed.raise()
+    }
+
+    package func set(clearances new: [ClearanceOutcome]) {
+        guard new != clearances else { return }
+        clearances = new
         changed.raise()
     }
 
@@ -143,13 +157,13 @@ package actor NodeState {
             bootID: bootID, node: node, sequence: sequence, agentStartMilliseconds: startMilliseconds,
             sentMilliseconds: RealtimeClock.nowMilliseconds(), host: host, devices: deviceReports(),
             workloads: Array(workloads.prefix(APILimits.workloadsPerReport)), vendors: vendors, probes: probes,
-            leases: leases, escapes: escapes, topology: topology)
+            leases: leases, escapes: escapes, topology: topology, clearances: clearances, health: nodeHealth)
     }
 
     package func status() -> AgentStatus {
         AgentStatus(
             node: node, agentVersion: HCSVersion.current, scheduler: scheduler, schedulerReachable: schedulerReachable,
             devices: deviceReports(), workloads: workloads, vendors: vendors, probes: probes, leases: leases,
-            escapes: escapes, escapeTotals: escapeTotals, host: host, topology: topology)
+            escapes: escapes, escapeTotals: escapeTotals, host: host, topology: topology, health: nodeHealth)
     }
 }

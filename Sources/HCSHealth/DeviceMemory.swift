@@ -23,6 +23,8 @@ package struct HealthClearing: Hashable, Sendable, Codable {
     /// The details of the latches that were taken off.
     package var latches: [String]
     package var scoreBefore: Int?
+    /// The scheduler's order that asked for it: each is carried out once. Nil for a word said here.
+    package var order: String?
 }
 
 /// What is remembered of a device, or of the node, over restarts of the agent. It belongs to the device's identity, so it

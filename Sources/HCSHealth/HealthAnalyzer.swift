@@ -178,9 +178,9 @@ package struct HealthAnalyzer: Sendable {
 
     /// Takes off what holds a device's score down, at an operator's word; what still is so counts again at once.
     /// - Throws: `unknownDevice`; `badReason` for none or too long a one.
-    package mutating func setHealthy(_ id: DeviceID, reason: String, actor: String, at now: Int64)
-        throws(HealthError) -> HealthClearing
-    {
+    package mutating func setHealthy(
+        _ id: DeviceID, reason: String, actor: String, order: String? = nil, at now: Int64
+    ) throws(HealthError) -> HealthClearing {
         let words = reason.unicodeScalars.filter { $0.properties.generalCategory != .control }
         guard !words.allSatisfy({ $0.properties.isWhitespace }), reason.utf8.count <= 500 else {
             throw HealthError(
@@ -192,7 +192,7 @@ package struct HealthAnalyzer: Sendable {
         let clearing = HealthClearing(
             atMilliseconds: now, device: id, actor: String(actor.prefix(128)),
             reason: String(String.UnicodeScalarView(words)), latches: memory.latches.map(\.detail),
-            scoreBefore: evidence[id].flatMap { health(of: $0, at: now).score })
+            scoreBefore: evidence[id].flatMap { health(of: $0, at: now).score }, order: order)
         memory.latches = []
         memory.buckets = [:]
         memory.lastCodes = [:]

@@ -405,6 +405,12 @@ package struct ClusterState: Sendable {
         return age > Self.silenceLimitMilliseconds ? "silent for \(age / 1000) s" : nil
     }
 
+    /// Why a host takes no new work, for its own health. What it runs stays: the fault may be over.
+    private static func unhealthy(_ entry: NodeEntry) -> String? {
+        guard let health = entry.report?.health, let score = health.score, !health.band.acceptsWork else { return nil }
+        return "health of the host \(score)\(health.reasons.first.map { ": \($0.detail)" } ?? "")"
+    }
+
     func placementCycle(monotonic: Int64) -> PlacementCycle {
         var plugins = PluginRegistry.standard
         plugins.filters.append(CordonFilter(cordons: cordons))
@@ -415,7 +421,7 @@ package struct ClusterState: Sendable {
         let granted = grantedByDevice()
         let states = nodes.values.sorted { $0.record.name < $1.record.name }.map { entry in
             NodeState(
-                name: entry.record.name, notReady: notReady(entry, monotonic: monotonic),
+                name: entry.record.name, notReady: notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry),
                 devices: reports(of: entry).map { report in
                     DeviceState(
                         device: report.device, health: report.health, blocked: report.blocked,
@@ -478,7 +484,7 @@ package struct ClusterState: Sendable {
                 simulatedDeviceCount: entry.record.devices.count { $0.simulated }, vendors: entry.report?.vendors ?? [],
                 probes: entry.report?.probes ?? [], leases: entry.report?.leases,
                 escapes: entry.report?.escapes, topology: entry.record.topology,
-                cordon: cordons[Cordon.Target(node: entry.record.name)])
+                cordon: cordons[Cordon.Target(node: entry.record.name)], health: entry.report?.health)
         }
     }
 
@@ -496,7 +502,10 @@ package struct ClusterState: Sendable {
                     driverUsed: report.sample?.memoryUsed)
                 return DeviceView(
                     node: entry.record.name, device: report.device, sample: report.sample, health: report.health,
-                    blocked: report.blocked ?? notReady(entry, monotonic: monotonic).map { "node is not ready: \($0)" },
+                    blocked: report.blocked
+                        ?? (notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry)).map {
+                            "node is not ready: \($0)"
+                        },
                     ledger: DeviceLedger(
                         total: report.device.memory, granted: state.granted, driverUsed: state.driverUsed,
                         free: state.free,

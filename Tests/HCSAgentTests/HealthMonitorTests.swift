@@ -39,6 +39,28 @@ import Testing
         #expect(text.contains("alice") && text.contains("reseated, burned in"))
     }
 
+    @Test func `what the scheduler asks again is not carried out again, over a restart too`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("health.json")
+        let one = try await monitor(path)
+        _ = await one.record(fault(79))
+        let order = Clearance(
+            id: AgentFixtures.id(7), node: "n", device: card, reason: "reseated", by: "ada", atMilliseconds: 1)
+        let told = await one.apply(order, at: 5)
+        #expect(told == ClearanceOutcome(id: order.id, applied: true, message: "taken off: Xid 79: m"))
+        #expect(await one.clearings().map(\.actor) == ["ada"])
+        let next = try await monitor(path)
+        _ = await next.record(fault(95, at: 10))
+        #expect(await next.apply(order, at: 20) == told)
+        #expect(await next.healths(at: 30)[card]?.score == 0, "what latched meanwhile stays")
+        #expect(await next.clearings().count == 1)
+        var unknown = order
+        unknown.id = AgentFixtures.id(8)
+        unknown.device = DeviceID("GPU-b")
+        let refused = await next.apply(unknown, at: 20)
+        #expect(!refused.applied && refused.message.contains("no device GPU-b"))
+    }
+
     @Test func `what cannot be written was not taken off`() async throws {
         let directory = try TemporaryDirectory()
         let one = try await monitor(directory.file("missing/health.json"))

@@ -104,6 +104,32 @@ private typealias ExitStatus = HCSModel.ExitStatus
         #expect(try await scheduler.view("w").phase == .assigned)
     }
 
+    @Test func `a host that is not well gets no new work, says why and keeps what it runs`() async throws {
+        let scheduler = try await open()
+        var reports = ReportMaker()
+        func report(_ penalty: Double, score: Int) -> NodeReport {
+            var report = reports.make([gpu("a")])
+            let reason = HealthReason(
+                factor: "node-memory", penalty: penalty, detail: "uncorrected memory error", source: "memory-error/bpf",
+                sinceMilliseconds: 0)
+            report.health = DeviceHealth(score: score, reasons: [reason])
+            return report
+        }
+        _ = try await scheduler.receive(report(0.3, score: 70))
+        #expect(try await scheduler.submit(spec("w1")).phase == .assigned)
+        _ = try await scheduler.receive(report(0.6, score: 40))
+        let waiting = try await scheduler.submit(spec("w2"))
+        #expect(waiting.phase == .queued)
+        let why = "\(try await scheduler.explain("w2").devices)"
+        #expect(why.contains("node n1 is not ready: health of the host 40: uncorrected memory error"), "\(why)")
+        #expect(try await scheduler.view("w1").phase == .assigned)
+        let node = try await scheduler.node("n1")
+        #expect(node.state == .ready && node.health?.score == 40)
+        #expect(await scheduler.devices().items.first?.blocked?.contains("health of the host 40") == true)
+        _ = try await scheduler.receive(reports.make([gpu("a")]))
+        #expect(try await scheduler.view("w2").phase == .assigned)
+    }
+
     @Test func `an old or repeated report is refused`() async throws {
         let scheduler = try await open()
         var reports = ReportMaker()

@@ -104,6 +104,27 @@ struct FleetTests {
         #expect(ordered.code == 0, "\(ordered.error)")
         let told = try await events(cluster, ["--kind", "clearance-requested"])
         #expect(told.map(\.message) == ["board replaced"] && told.map(\.by) == ["ada"])
+
+        let applied = try await eventually(within: .seconds(60), every: .milliseconds(100)) {
+            try await events(cluster, ["--kind", "clearance-applied"]).count == 1
+        }
+        #expect(applied, "\(cluster.log("hcs-agent"))")
+        let again = try await eventually(within: .seconds(60), every: .milliseconds(100)) {
+            let json = try await cluster.run("hcs", ["health", device.uuid, "--json"])
+            let views = try HCSJSON.decode([HealthView].self, from: Data(json.output.utf8))
+            return views.first?.health.band.acceptsWork == true && views.first?.clearance == nil
+        }
+        #expect(again)
+    }
+
+    @Test("the built-in policy and the fault catalogue are shown without a scheduler")
+    func policy() async throws {
+        let policy = try await Programs.run("hcs", ["health", "policy"])
+        #expect(policy.code == 0 && policy.output.contains("version: 2") && policy.output.hasSuffix("\n"))
+        let one = try await Programs.run("hcs", ["health", "codes", "79", "--json"])
+        #expect(one.code == 0 && one.output.contains("fallen off the bus") && one.output.contains("\"hard\""))
+        let none = try await Programs.run("hcs", ["health", "codes", "no such thing"])
+        #expect(none.output.contains("No code of the catalogue has 'no such thing' in it."))
     }
 
     @Test("a node is forgotten only when it has fallen silent")

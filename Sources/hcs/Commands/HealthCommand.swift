@@ -1,12 +1,16 @@
 import ArgumentParser
 import HCSAPI
+import HCSHealth
 import HCSModel
 
 /// `hcs health` lists, `hcs health DEVICE` shows how a score is made.
 struct HealthCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "health", abstract: "Show the health of the devices with its reasons, or how one score is made.",
-        subcommands: [ShowHealthCommand.self, SetHealthyCommand.self], defaultSubcommand: ShowHealthCommand.self)
+        subcommands: [
+            ShowHealthCommand.self, HealthPolicyCommand.self, HealthCodesCommand.self, SetHealthyCommand.self,
+        ],
+        defaultSubcommand: ShowHealthCommand.self)
 }
 
 struct ShowHealthCommand: AsyncParsableCommand {
@@ -48,6 +52,20 @@ struct ShowHealthCommand: AsyncParsableCommand {
             views.map { $0.text(style) }.joined(separator: "\n")
         }
     }
+}
+
+struct HealthPolicyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy", abstract: "Print the built-in health policy: every class, weight, cap and half-life.",
+        discussion: """
+            An agent lays its host's health.yaml, in its configuration directory, over these numbers. That file needs to \
+            hold only what differs; a key that is not among these ends the agent's start with its path.
+
+            Examples:
+              hcs health policy | less
+            """)
+
+    func run() { print(HealthPolicy.builtInText, terminator: "") }
 }
 
 struct SetHealthyCommand: AsyncParsableCommand {

@@ -24,20 +24,26 @@ struct NodesCommand: AsyncParsableCommand {
             return "No node has reported yet. Start hcs-agent on a host, with this scheduler's node.token."
         }
         var table = TextTable([
-            .init("NODE"), .init("STATE"), .init("DEVICES"), .init("CPUS", .right), .init("MEMORY", .right),
+            .init("NODE"), .init("STATE"), .init("HEALTH", .right), .init("DEVICES"), .init("CPUS", .right),
+            .init("MEMORY", .right),
             .init("NUMA", .right), .init("KERNEL"), .init("CPU"), .init("SEEN", .right),
         ])
         for node in nodes {
             let band: HealthBand = node.state == .ready ? .healthy : .failed
             let state = node.cordon.map { "\(node.state.rawValue), \(Cordons.word($0))" } ?? node.state.rawValue
             table.add([
-                .init(node.name), .init(state) { style.band(band, $0) }, .init(devices(node)),
+                .init(node.name), .init(state) { style.band(band, $0) },
+                .init(node.health?.score.map(String.init) ?? "-") { style.band(node.health?.band ?? .unknown, $0) },
+                .init(devices(node)),
                 .init("\(node.host.cpuCount)"), .init(Format.bytes(node.host.memory)),
                 .init("\(node.host.numaNodes.count)"), .init(node.host.kernel), .init(node.host.cpuModel),
                 .init(Format.duration(milliseconds: node.lastReportAgeMilliseconds) + " ago"),
             ])
         }
-        let notes = nodes.compactMap { node in node.cordon.map { "\(node.name): \(Cordons.sentence($0))" } }
+        let notes = nodes.flatMap { node in
+            (node.cordon.map { ["\(node.name): \(Cordons.sentence($0))"] } ?? [])
+                + (node.health?.reasons ?? []).map { "\(node.name): \($0.detail) (\($0.source))" }
+        }
         return ([table.render(style)] + (notes.isEmpty ? [] : [""]) + notes.map(Format.printable)).joined(
             separator: "\n")
     }
