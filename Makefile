@@ -66,6 +66,11 @@ test-bpf: deps ## every eBPF program on this kernel, with real causes (root; say
 test-interceptor-homes: deps ## the preload library in an old Debian, under sanitizers, with real clients (fetches 600 MB)
 	@Tests/InterceptorTests/homes/run.sh '$(CURDIR)/.build/homes'
 
+test-qemu: deps ## PCIe, machine-check and firmware faults injected into virtual machines (fetches 180 MB)
+	@Tests/QEMU/run.sh '$(CURDIR)/.build/qemu'
+	@swift build --build-tests
+	@HCS_QEMU_EVENTS='$(CURDIR)/.build/qemu' $(SWIFT_TEST) --filter QEMUEventTests
+
 test-gpu: deps ## the preload library on a real NVIDIA GPU: driver, nvidia-smi, PyTorch
 	@Tests/InterceptorTests/gpu/run.sh '$(CURDIR)/.build/gpu'
 
