@@ -17,6 +17,11 @@ enum Cordons {
     static func text(_ view: CordonView, _ style: Style) -> String {
         let head = Format.printable("\(view.cordon.target): \(sentence(view.cordon))")
         guard !view.occupants.isEmpty else { return "\(head)\nNothing is on it." }
+        guard view.cordon.drains else {
+            var table = TextTable([.init("WORKLOAD"), .init("DEVICE")])
+            for occupant in view.occupants { table.add([.init(occupant.name), .init(occupant.device.uuid)]) }
+            return "\(head)\nWhat is on it stays; `hcs drain` moves it:\n\n\(table.render(style))"
+        }
         var table = TextTable([.init("WORKLOAD"), .init("DEVICE"), .init("STAYS"), .init("WHY")])
         for occupant in view.occupants {
             table.add([

@@ -173,7 +173,7 @@ import Testing
             #expect(await second.leaseObservations().map(\.id) == [lease.id])
             #expect(await second.leaseObservations().first?.usage.map(\.quota) == [.gibibytes(4)])
             end(process.child)
-            let ended = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+            let ended = await eventually(every: .milliseconds(50)) {
                 await second.tick()
                 return await second.leaseObservations().isEmpty
             }
@@ -204,7 +204,7 @@ import Testing
             }
             #expect(!gone)
             end(daemon)
-            let ended = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+            let ended = await eventually(every: .milliseconds(50)) {
                 await supervisor.tick()
                 return await supervisor.leaseObservations().isEmpty
             }

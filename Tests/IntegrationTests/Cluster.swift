@@ -43,7 +43,7 @@ final class Cluster {
         scheduler = try spawn(
             "hcs-scheduler", ["--listen", "127.0.0.1:0", "--state-dir", directory.file("scheduler")] + more)
         var found = ""
-        let ready = await eventually(within: .seconds(20)) {
+        let ready = await eventually {
             found = Self.text(address)
             return !found.isEmpty && !Self.text(directory.file("scheduler/admin.token")).isEmpty
         }
@@ -116,7 +116,7 @@ final class Cluster {
     }
 
     func waitForDevices(_ count: Int) async throws {
-        let there = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+        let there = await eventually(every: .milliseconds(50)) {
             let devices = try? await withScheduler { try await $0.devices().items }
             return devices?.filter { $0.health.band.acceptsWork }.count == count
         }

@@ -9,7 +9,7 @@ import Testing
 struct EscapeTests {
     private func escapes(_ cluster: Cluster, _ reached: ([Escape]) -> Bool) async -> [Escape] {
         var last: [Escape] = []
-        _ = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+        _ = await eventually(every: .milliseconds(50)) {
             last = (try? await cluster.status().escapes) ?? []
             return reached(last)
         }
@@ -43,7 +43,7 @@ struct EscapeTests {
         #expect((found.first?.bytes ?? .zero) >= .mebibytes(512))
         #expect(found.first?.commandLine?.contains("hcs-client-cuda alloc 512Mi") == true)
         #expect(found.first?.workload == nil)
-        let told = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+        let told = await eventually(every: .milliseconds(50)) {
             let node = try? await cluster.withScheduler { try await $0.nodes().items.first }
             return node?.escapes?.map(\.pid) == [process.pid]
         }

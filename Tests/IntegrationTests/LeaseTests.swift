@@ -92,7 +92,7 @@ struct LeaseTests {
             return devices.map { $0.ledger.granted.bytes >> 30 }.filter { $0 > 0 }
         }
         var seen: [UInt64]?
-        let counted = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+        let counted = await eventually(every: .milliseconds(50)) {
             seen = await granted()
             return seen == [70]
         }
@@ -117,7 +117,7 @@ struct LeaseTests {
         cluster.killAgent()
         try cluster.startAgent(.simulated)
         var found: LeaseObservation?
-        _ = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+        _ = await eventually(every: .milliseconds(50)) {
             found = try? await cluster.status().leases?.first { $0.pid == command.pid }
             return found?.usage.contains { $0.used == .mebibytes(512) } == true
         }

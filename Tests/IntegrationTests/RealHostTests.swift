@@ -25,7 +25,7 @@ struct RealHostTests {
         let cluster = try await Cluster()
         try cluster.startAgent()
         var nodes: [NodeView] = []
-        let seen = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+        let seen = await eventually(every: .milliseconds(50)) {
             nodes = (try? await cluster.withScheduler { try await $0.nodes().items }) ?? []
             return !nodes.isEmpty
         }

@@ -30,13 +30,13 @@ struct ResizeTests {
         let raised = try await cluster.run("hcs", ["workload", "resize", "elastic", "--vram", "4Gi"])
         #expect(raised.code == 0, "\(raised.error)")
         #expect(
-            try await eventually(within: .seconds(20)) { try await output() == "up\n" }, "\(cluster.log("hcs-agent"))")
+            try await eventually { try await output() == "up\n" }, "\(cluster.log("hcs-agent"))")
         let up = try await cluster.wait(for: "elastic", "at 4Gi") { $0.usage.map(\.quota) == [.gibibytes(4)] }
         #expect(up.attempt == running.attempt && up.phase == .running)
 
         _ = try await cluster.run("hcs", ["workload", "resize", "elastic", "--vram", "1Gi"])
         #expect(
-            try await eventually(within: .seconds(20)) { try await output() == "up\ndown\n" },
+            try await eventually { try await output() == "up\ndown\n" },
             "\(cluster.log("hcs-agent"))")
         let down = try await cluster.wait(for: "elastic", "at 1Gi") { $0.usage.map(\.quota) == [.gibibytes(1)] }
         #expect(down.attempt == running.attempt && down.phase == .running, "it is never killed for it")

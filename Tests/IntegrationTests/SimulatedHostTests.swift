@@ -102,7 +102,7 @@ struct SimulatedHostTests {
         try cluster.startAgent(.simulated)
         let socket = cluster.directory.file("run/agent.sock")
         var found: WorkloadObservation?
-        _ = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+        _ = await eventually(every: .milliseconds(50)) {
             let status = try? await HTTPAPIClient.with(endpoint: .unixSocket(path: socket), token: nil) {
                 try await AgentClient($0).status()
             }
@@ -116,7 +116,7 @@ struct SimulatedHostTests {
         #expect(after.attempt == before.attempt)
 
         #expect(try await cluster.run("hcs", ["delete", "long"]).code == 0)
-        let gone = await eventually(within: .seconds(20), every: .milliseconds(50)) {
+        let gone = await eventually(every: .milliseconds(50)) {
             Cluster.processes(running: cluster.client(.hip)).isEmpty
         }
         #expect(gone, "agent: \(cluster.log("hcs-agent"))")
