@@ -12,9 +12,7 @@ SWIFT_MINOR := 3
 # One build mode for demo and tests, so that nothing is compiled twice.
 BIN := .build/debug
 SWIFT_SOURCES := Sources Tests Plugins Package.swift
-# All at once, hundreds of tests share as many threads as there are cores: one that waits for an answer would get its
-# turn after its deadline.
-SWIFT_TEST := swift test --skip-build --disable-xctest --experimental-maximum-parallelization-width 8
+SWIFT_TEST := Tests/run.sh
 
 help: ## print this list
 	@echo 'hcs: make targets'
@@ -61,7 +59,7 @@ test-interceptor: deps ## the preload library alone: native tests, simulated dri
 
 test-bpf: deps ## every eBPF program on this kernel, with real causes (root; says what it skips and why)
 	@HCS_LIGHT=1 swift build --build-tests --scratch-path .build-light
-	@HCS_LIGHT=1 swift test --skip-build --disable-xctest --scratch-path .build-light --filter KernelTests
+	@HCS_LIGHT=1 $(SWIFT_TEST) --scratch-path .build-light --filter KernelTests
 
 test-interceptor-homes: deps ## the preload library in an old Debian, under sanitizers, with real clients (fetches 600 MB)
 	@Tests/InterceptorTests/homes/run.sh '$(CURDIR)/.build/homes'
