@@ -13,6 +13,7 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <malloc.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stddef.h>
@@ -45,6 +46,18 @@ extern int posix_spawn_file_actions_addclosefrom_np(posix_spawn_file_actions_t *
 /* Name of the calling thread, for ps and debuggers; the kernel cuts it after 15 bytes. */
 static inline int hcs_name_thread(const char *name) {
     return prctl(PR_SET_NAME, (unsigned long)name, 0UL, 0UL, 0UL) < 0 ? -errno : 0;
+}
+
+/* malloc for a small process whose threads mostly wait: two arenas instead of up to eight for each core, and what is
+ * large or free at the end of an arena goes back to the kernel. glibc raises both thresholds to the largest block that
+ * was ever freed, unless they are set. Before the first thread. */
+static inline int hcs_keep_heap_small(void) {
+#ifdef M_ARENA_MAX
+    int ok = mallopt(M_ARENA_MAX, 2) && mallopt(M_MMAP_THRESHOLD, 128 << 10) && mallopt(M_TRIM_THRESHOLD, 128 << 10);
+    return ok ? 0 : -EINVAL;
+#else
+    return -ENOSYS;
+#endif
 }
 
 static inline int hcs_eventfd(void) {

@@ -16,6 +16,7 @@ import UnixSignals
 package enum Agent {
     /// - Throws: `AgentError` when the agent cannot start.
     package static func run(_ configuration: AgentConfiguration, logger: Logger) async throws {
+        ThisProcess.keepHeapSmall()
         try makeDirectories(configuration)
         let locks = try Locks(configuration)
         defer { withExtendedLifetime(locks) {} }

@@ -19,4 +19,8 @@ package enum ThisProcess {
 
     /// What `ps` shows for the calling thread, and for the process when it is the first; the kernel keeps 15 bytes.
     package static func nameThread(_ name: String) { _ = hcs_name_thread(name) }
+
+    /// malloc gives large blocks back when they are freed, and threads share two arenas: right for a daemon that needs
+    /// much once (libbpf reads 5 MB of the kernel's types for each object) and little from then on.
+    package static func keepHeapSmall() { _ = hcs_keep_heap_small() }
 }
