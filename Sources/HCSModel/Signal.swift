@@ -172,7 +172,9 @@ package struct SignalReadings: Hashable, Sendable, ExpressibleByDictionaryLitera
 
     /// All instances of one signal, the bare one included.
     package func all(_ signal: Signal) -> [(instance: String?, value: Double)] {
-        sorted.filter { $0.key.signal == signal }.map { ($0.key.instance, $0.value) }
+        // Asked often, and few of many match: those alone are put in order.
+        values.lazy.filter { $0.key.signal == signal }.map { (instance: $0.key.instance, value: $0.value) }
+            .sorted { ($0.instance ?? "") < ($1.instance ?? "") }
     }
 }
 
