@@ -1,5 +1,4 @@
 import Foundation
-import HCSDevice
 package import HCSHealth
 package import HCSModel
 import HCSSystem

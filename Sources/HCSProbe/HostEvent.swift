@@ -108,11 +108,3 @@ package struct HostEvent: Hashable, Sendable {
         self.message = PrintableText.of(message.utf8, limit: Self.messageLimit)
     }
 }
-
-/// Text from hardware and from processes, made fit to be shown.
-enum PrintableText {
-    /// Bytes that are not printable ASCII become `?`; the rest beyond `limit` is cut.
-    static func of(_ bytes: some Sequence<UInt8>, limit: Int = 256) -> String {
-        String(decoding: bytes.prefix(limit).map { (0x20...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
-    }
-}

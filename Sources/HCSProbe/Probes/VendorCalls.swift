@@ -1,4 +1,5 @@
 internal import CHCSProbe
+internal import HCSModel
 internal import HCSSystem
 
 /// Which calls of programs into vendors' libraries are to be timed.
