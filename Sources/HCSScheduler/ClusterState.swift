@@ -32,6 +32,9 @@ package struct ClusterState: Sendable {
     let openedAt: Int64
     private var nextSequence: UInt64
     private var newEvents: [FleetEvent] = []
+    /// Of this scheduler process.
+    package internal(set) var decisions: [Decision: UInt64] = [:]
+    package internal(set) var ended: [WorkloadPhase: UInt64] = [:]
 
     // What changed since the last commit.
     private var changedNodes: Set<String> = []
