@@ -35,6 +35,8 @@ package struct HostEvent: Hashable, Sendable {
         /// All tasks stood still for want of memory or I/O (PSI): `amount` is the share of the last ten seconds in percent,
         /// `codes` the resource (`memory`, `io`).
         case pressure
+        /// NVSwitches whose fabric manager does not run (error), or does again (info).
+        case fabricManager = "fabric-manager"
         /// A call into a vendor's library took `amount` seconds; `codes` is the function. Only where it was asked for.
         case vendorCall = "vendor-call"
     }
