@@ -81,6 +81,29 @@ private let two = DeviceID("GPU-2")
             } == [], "a process has the device open")
     }
 
+    @Test func `a program's fault that the library tells as well is one, whichever tells first`() throws {
+        let policy = try HealthPolicy(
+            yaml: """
+                duplicates: {windowSeconds: 180, sameFault: []}
+                coverage: {minimumShare: 0}
+                groups: {application-xid: {weight: 0.05, cap: 0.9, minimumJobs: 1}}
+                """, name: "test")
+        func penalties(_ tellings: [(job: String?, seconds: Int64)]) -> [Double]? {
+            var analyzer = analyzer(policy)
+            sample(&analyzer)
+            for telling in tellings {
+                var fault = HealthFixtures.fault(13, at: start + telling.seconds * 1000)
+                fault.job = telling.job
+                _ = analyzer.record(fault)
+            }
+            return analyzer.evaluate(at: start)[one]?.reasons.map { ($0.penalty * 100).rounded() }
+        }
+        #expect(penalties([("a", 0), (nil, 5)]) == [5], "the line, then the library")
+        #expect(penalties([(nil, 0), ("a", 5)]) == [5], "the library, then the line")
+        #expect(penalties([("a", 0), ("b", 5), (nil, 10)]) == [10], "two jobs, and the library's word of them")
+        #expect(penalties([("a", 0), (nil, 200)]) == [10], "another one, later")
+    }
+
     private func line(_ kind: HostFault.Kind, _ sequence: UInt64?, simulated: Bool = false) -> HostFault {
         HostFault(
             kind: kind, severity: .uncorrected, message: "m", source: "kernel-log", atMilliseconds: start,

@@ -54,6 +54,18 @@ import Testing
         ])
     }
 
+    @Test(arguments: ["", "a b", "a\n", "../x", String(repeating: "x", count: 97)])
+    func `a report whose device has no identity is refused`(id: String) async throws {
+        let scheduler = try await open()
+        var reports = ReportMaker()
+        await #expect {
+            try await scheduler.receive(reports.make([gpu(id)]))
+        } throws: {
+            ($0 as? APIProblem)?.status == 400
+        }
+        #expect(await scheduler.nodes().items.isEmpty)
+    }
+
     @Test func `what an alert's receiver is called ends no label`() async throws {
         var figures = SchedulerFigures(startMilliseconds: 0)
         figures.alerts = [AlertStatus(receiver: "program /opt/a\"} 1\n# x\\")]
