@@ -7,12 +7,19 @@ package struct NodeAssignments: Hashable, Sendable, Codable {
     package var workloads: [Assignment]
     /// Until the node's report tells what became of them; nil where there are none.
     package var clearances: [Clearance]?
+    /// Of the node and of its devices: it leases nothing that is cordoned. nil where nothing is, and from an older
+    /// scheduler.
+    package var cordons: [Cordon]?
 
-    package init(node: String, revision: Revision, workloads: [Assignment], clearances: [Clearance]? = nil) {
+    package init(
+        node: String, revision: Revision, workloads: [Assignment], clearances: [Clearance]? = nil,
+        cordons: [Cordon]? = nil
+    ) {
         self.node = node
         self.revision = revision
         self.workloads = workloads
         self.clearances = clearances
+        self.cordons = cordons
     }
 }
 

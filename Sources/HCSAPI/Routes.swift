@@ -2,6 +2,7 @@
 package enum Routes {
     // Scheduler.
     package static let health = "/healthz"
+    package static let metrics = "/metrics"
     package static let nodes = "/v1/nodes"
     package static let devices = "/v1/devices"
     package static let workloads = "/v1/workloads"

@@ -12,7 +12,7 @@ package struct ItemList<Item: Codable & Sendable & Hashable>: Hashable, Sendable
 }
 
 package struct NodeView: Hashable, Sendable, Codable {
-    package enum State: String, Codable, Hashable, Sendable { case ready, unreachable }
+    package enum State: String, CaseIterable, Codable, Hashable, Sendable { case ready, unreachable }
 
     package var name: String
     package var state: State

@@ -185,7 +185,8 @@ package enum Agent {
             cycle = CollectionCycle(
                 devices: devices,
                 probes: ProbeRunner(
-                    options: ProbeOptions(start: .beginning, simulatedLogPath: configuration.simulatedKernelLog)),
+                    options: ProbeOptions(
+                        start: .beginning, simulatedLogPath: configuration.simulatedKernelLog, faultLinesOnly: true)),
                 health: HealthMonitor(
                     policy: policy, bootID: bootID, path: configuration.healthStatePath,
                     sampleSeconds: configuration.sampleInterval / .seconds(1), logger: logger),

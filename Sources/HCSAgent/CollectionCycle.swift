@@ -42,9 +42,12 @@ package struct CollectionCycle: Service {
     }
 
     package func run() async throws {
-        do { try await probes.start() } catch { logger.error("no probes: \(error)") }
         await cancelWhenGracefulShutdown {
             await withTaskGroup(of: Void.self) { group in
+                // Read from the beginning: what a log holds at the start is more than the buffer does.
+                group.addTask {
+                    do { try await probes.start() } catch { logger.error("no probes: \(error)") }
+                }
                 group.addTask { await sampleDevices() }
                 group.addTask { await watchWorkloads() }
                 group.addTask { await watchFaults() }
@@ -153,15 +156,15 @@ package struct CollectionCycle: Service {
             case .host(let what):
                 logger.log(
                     level: what.severity < .warning ? .debug : .warning, "\(what.kind.rawValue): \(what.message)")
-                if let fault = HostFault(what), case .counted = await health.record(fault) {
-                    await publishHealth(at: RealtimeClock.nowMilliseconds())
-                    await health.save()
-                }
+                if let fault = HostFault(what) { await record(fault) }
                 continue
             }
             // What stands in the log from an earlier simulation concerns nobody now; real history does.
             if event.isHistory && event.simulated { continue }
-            guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else { continue }
+            guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else {
+                if let fault = HostFault(event, trustUserKmsg: trustUserKernelLog) { await record(fault) }
+                continue
+            }
             let outcome = await health.record(fault)
             metrics.logged(fault, outcome, devices: await devices.devices, isHistory: event.isHistory)
             if note(fault, outcome) {
@@ -169,6 +172,12 @@ package struct CollectionCycle: Service {
                 await health.save()
             }
         }
+    }
+
+    private func record(_ fault: HostFault) async {
+        guard case .counted = await health.record(fault) else { return }
+        await publishHealth(at: RealtimeClock.nowMilliseconds())
+        await health.save()
     }
 
     /// What the vendors' libraries tell is mostly in the kernel log too; the analyzer counts a fault once.

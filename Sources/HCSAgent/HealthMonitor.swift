@@ -1,5 +1,4 @@
 import Foundation
-import HCSDevice
 package import HCSHealth
 package import HCSModel
 import HCSSystem
@@ -19,18 +18,48 @@ package actor HealthMonitor {
     private let path: String
     private var saved: HealthState
     private var savedMilliseconds: Int64 = 0
+    private var clock = ClockWatch()
+    private let clocks: @Sendable () -> Clocks
+
+    /// Milliseconds since 1970, and of a clock that is never set.
+    package struct Clocks: Sendable {
+        package var now: Int64
+        package var uptime: Int64
+
+        package init(now: Int64, uptime: Int64) { (self.now, self.uptime) = (now, uptime) }
+
+        package static var present: Clocks {
+            Clocks(now: RealtimeClock.nowMilliseconds(), uptime: BootClock.nowMilliseconds())
+        }
+    }
     private let logger: Logger
 
     /// Reads the state file. One that is damaged is set aside (`.damaged`), never silently overwritten.
-    package init(policy: HealthPolicy, bootID: String, path: String, sampleSeconds: Double = 10, logger: Logger) {
+    package init(
+        policy: HealthPolicy, bootID: String, path: String, sampleSeconds: Double = 10, logger: Logger,
+        clocks: @escaping @Sendable () -> Clocks = { .present }
+    ) {
         self.path = path
+        self.clocks = clocks
         self.logger = logger
         let state = Self.load(path, logger)
         analyzer = HealthAnalyzer(policy: policy, bootID: bootID, state: state, sampleSeconds: sampleSeconds)
         saved = (state ?? HealthState(bootID: bootID)).pressing
     }
 
-    package func update(devices: [Device], at now: Int64) { analyzer.update(devices: devices, at: now) }
+    package func update(devices: [Device], at now: Int64) {
+        noticeClock()
+        analyzer.update(devices: devices, at: now)
+    }
+
+    /// Before anything is recorded with the clock's new time.
+    private func noticeClock() {
+        let present = clocks()
+        let step = clock.step(now: present.now, uptime: present.uptime)
+        guard step != 0 else { return }
+        logger.notice("the clock was set by \(Double(step) / 1000) s")
+        analyzer.clockWasSet(by: step)
+    }
 
     package func record(samples: [DeviceID: DeviceSample], vendors: [VendorStatus], at now: Int64) {
         // Misses first: a sample of the same sweep is a later answer.
@@ -46,11 +75,20 @@ package actor HealthMonitor {
         for (id, sample) in samples { analyzer.record(sample, for: id, at: now) }
     }
 
-    package func record(_ fault: Fault) -> HealthAnalyzer.FaultOutcome { analyzer.record(fault) }
+    package func record(_ fault: Fault) -> HealthAnalyzer.FaultOutcome {
+        noticeClock()
+        return analyzer.record(fault)
+    }
 
-    package func record(_ fault: HostFault) -> HealthAnalyzer.FaultOutcome { analyzer.record(fault) }
+    package func record(_ fault: HostFault) -> HealthAnalyzer.FaultOutcome {
+        noticeClock()
+        return analyzer.record(fault)
+    }
 
-    package func healths(at now: Int64) -> [DeviceID: DeviceHealth] { analyzer.judge(at: now) }
+    package func healths(at now: Int64) -> [DeviceID: DeviceHealth] {
+        noticeClock()
+        return analyzer.judge(at: now)
+    }
 
     /// The node's own faults, without its devices'.
     package func nodeHealth(at now: Int64) -> DeviceHealth { analyzer.nodeHealth(at: now) }
@@ -120,15 +158,19 @@ package actor HealthMonitor {
     private static func load(_ path: String, _ logger: Logger) -> HealthState? {
         let bytes: [UInt8]
         do { bytes = try SmallFile.read(path, limit: maximumBytes) } catch {
-            if error.code != .notFound { logger.error("health state not read: \(error)") }
+            if error.code != .notFound { setAside(path, error, logger) }
             return nil
         }
         do { return try JSONDecoder().decode(HealthState.self, from: Data(bytes)) } catch {
-            let aside = path + ".damaged"
-            logger.error("\(path) is damaged and set aside as \(aside); latched faults in it are lost: \(error)")
-            rename(path, aside)
+            setAside(path, error, logger)
             return nil
         }
+    }
+
+    private static func setAside(_ path: String, _ error: any Error, _ logger: Logger) {
+        let aside = path + ".damaged"
+        logger.error("\(path) is damaged and set aside as \(aside); latched faults in it are lost: \(error)")
+        rename(path, aside)
     }
 }
 

@@ -1,10 +1,19 @@
 import HCSHealth
 package import HCSProbe
+import HCSSystem
 
 extension HostFault {
-    /// What a probe saw, as the health core takes it. Nil: what says nothing of anybody's health (who holds a device, how a
-    /// process ended, pressure).
+    /// What the kernel keeps of the names (15 bytes) of services that have every device open and no memory there: our
+    /// workers and NVIDIA's.
+    private static let monitors: Set<String> = [
+        "hcs-vendor-work", "nvidia-persiste", "nv-hostengine", "dcgm-exporter", "nv-fabricmanage",
+    ]
+
+    /// What a probe saw, as the health core takes it. Nil: what says nothing of anybody's health (how a process ended,
+    /// pressure, a call that may still wait for its work).
     package init?(_ event: HostEvent) {
+        // A port's error is that of the accelerators below it.
+        var devices = event.accelerators.isEmpty ? event.pci.map { [$0] } ?? [] : event.accelerators
         let kind: Kind
         switch event.kind {
         case .pcieError: kind = .pcieError
@@ -13,9 +22,16 @@ extension HostFault {
         case .firmwareRecord: kind = .firmwareRecord
         case .outOfMemoryKill: kind = .outOfMemoryKill
         case .thermalTrip: kind = .thermalTrip
+        case .stuckCall where event.severity == .info: return nil
         case .stuckCall: kind = .stuckCall
-        case .holderGone, .holderExit: kind = .holderGone
-        case .holderSignal, .holderFound, .pressure, .vendorCall: return nil
+        case .holderFound where Self.monitors.contains(event.processName ?? ""): return nil
+        case .holderFound: kind = .holderFound
+        case .holderGone: kind = .holderGone
+        case .holderExit:
+            // From all that it had, known or not.
+            (kind, devices) = (.holderGone, [])
+        case .fabricManager: kind = .fabricManager
+        case .holderSignal, .pressure, .vendorCall: return nil
         }
         let severity: Severity
         switch event.severity {
@@ -23,11 +39,24 @@ extension HostFault {
         case .error: severity = .uncorrected
         case .fatal: severity = .fatal
         }
-        // A port's error is that of the accelerators below it.
-        let devices = event.accelerators.isEmpty ? event.pci.map { [$0] } ?? [] : event.accelerators
         self.init(
             kind: kind, severity: severity, count: event.count, devices: devices, pid: event.pid, seconds: event.amount,
             message: event.message, source: "\(event.kind.rawValue) (\(event.seen.via.rawValue))",
             atMilliseconds: event.seen.atMilliseconds)
+    }
+
+    /// What a line of the kernel log says of the host. Nil for any other line, and for one that user space wrote unless it
+    /// is trusted.
+    package init?(_ event: KernelLogEvent, trustUserKmsg: Bool) {
+        guard !event.record.fromUserSpace || trustUserKmsg, let line = HostLine(event.record.text) else { return nil }
+        let kind: Kind =
+            switch line.kind {
+            case .oops: .kernelOops
+            case .hungTask: .hungTask
+            case .diskError: .diskError
+            }
+        self.init(
+            kind: kind, severity: .uncorrected, message: line.message, source: "kernel-log",
+            atMilliseconds: event.atMilliseconds, simulated: event.simulated, sequence: event.record.sequence)
     }
 }

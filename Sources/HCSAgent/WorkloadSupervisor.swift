@@ -80,6 +80,9 @@ package actor WorkloadSupervisor {
     /// nil until the scheduler said anything: then nothing is started and nothing is stopped.
     var desired: [WorkloadID: Assignment]?
     var waitingSince: [AttemptKey: Int64] = [:]
+    /// As the scheduler told them last, by this node's name there; nothing before it said anything.
+    private var cordons: [Cordon.Target: Cordon] = [:]
+    private var node = ""
     var devices: [DeviceID: DeviceReport] = [:]
     var toldProblems: [WorkloadID: [String]] = [:]
     var leases: [WorkloadID: LeaseEntry] = [:]
@@ -98,10 +101,10 @@ package actor WorkloadSupervisor {
 
     // MARK: What comes in
 
-    /// Devices as they are now: an assignment is checked against them.
     /// Nothing runs, is leased, or waits to run: a pass would find nothing until `activity`.
     package var isIdle: Bool { entries.isEmpty && leases.isEmpty && desired?.isEmpty ?? true }
 
+    /// Devices as they are now: an assignment is checked against them.
     package func update(devices reports: [DeviceReport]) {
         devices = Dictionary(reports.map { ($0.device.id, $0) }, uniquingKeysWith: { first, _ in first })
     }
@@ -112,7 +115,15 @@ package actor WorkloadSupervisor {
         desired = Dictionary(
             assignments.workloads.map { ($0.id, $0) }, uniquingKeysWith: { a, b in a.attempt >= b.attempt ? a : b })
         waitingSince = waitingSince.filter { desired?[$0.key.id]?.attempt == $0.key.attempt }
+        cordons = Dictionary(
+            (assignments.cordons ?? []).map { ($0.target, $0) }, uniquingKeysWith: { first, _ in first })
+        node = assignments.node
         tick()
+    }
+
+    /// What an operator took out of service: the device, or the whole node.
+    func cordon(on device: DeviceID) -> Cordon? {
+        cordons[Cordon.Target(node: node, device: device)] ?? cordons[Cordon.Target(node: node)]
     }
 
     /// The scheduler has taken this report.

@@ -12,6 +12,13 @@ package struct BandKeeper: Hashable, Sendable, Codable {
 
     package init() {}
 
+    mutating func clockWasSet(by step: Int64) {
+        belowHealthy?.shift(by: step)
+        belowDegraded?.shift(by: step)
+        aboveHealthy?.shift(by: step)
+        aboveDegraded?.shift(by: step)
+    }
+
     /// - Returns: the band to show.
     package mutating func advance(score: Int?, at now: Int64, policy: HealthPolicy.Hysteresis) -> HealthBand {
         guard let score else { return .unknown }

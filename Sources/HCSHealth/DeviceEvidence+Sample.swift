@@ -27,6 +27,7 @@ extension DeviceEvidence {
             replays.add(new, at: now, halfLifeSeconds: policy.pcieReplay.level.halfLifeSeconds)
         }
         watchLinks(new, seconds: seconds, at: now, policy)
+        watchMemory(new, at: now, policy)
         takeRecovery(new, at: now)
         return newCodes(new, at: now) + uncorrected(new, at: now)
     }
@@ -160,6 +161,17 @@ extension DeviceEvidence {
     private mutating func watchLink(_ new: DeviceSample, at now: Int64, _ policy: HealthPolicy) {
         let isBusy = (new.utilizationPercent ?? 0) > policy.pcieLink.minimumUtilization
         narrowSinceMilliseconds = isBusy && Self.isNarrow(new) ? narrowSinceMilliseconds ?? now : nil
+    }
+
+    /// Memory that a driver did not give back when its process ended. A library that never listed a process may not be able
+    /// to, and one that is stuck holds what it had.
+    private mutating func watchMemory(_ new: DeviceSample, at now: Int64, _ policy: HealthPolicy) {
+        hasListedProcesses = hasListedProcesses || !new.processes.isEmpty
+        let limits = policy.processes
+        let abandoned =
+            hasListedProcesses && new.processes.isEmpty && holders.isEmpty && stuck.isEmpty
+            && (new.memoryUsed ?? .zero) >= limits.abandonedMemory(of: device.memory)
+        abandonedSinceMilliseconds = abandoned ? abandonedSinceMilliseconds ?? now : nil
     }
 
     static func isNarrow(_ sample: DeviceSample) -> Bool {

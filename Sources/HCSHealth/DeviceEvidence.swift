@@ -24,6 +24,14 @@ package struct DeviceEvidence: Hashable, Sendable {
     /// Lanes that were up and are down, with the time.
     package var downLinks: [String: Int64] = [:]
     package var stuck: [StuckProcess] = []
+    /// Processes that a probe found to have the device open.
+    package var holders: Set<Int32> = []
+    /// The library has listed a process of this device before: that it lists none now says something.
+    package var hasListedProcesses = false
+    /// Of the node: its NVSwitches are without their fabric manager.
+    package var fabricManagerDown: MissingService?
+    /// When memory began to be in use with no process that could hold it.
+    package var abandonedSinceMilliseconds: Int64?
     package var duplicates = DuplicateFilter()
     package var peers = PeerComparison()
     package var worker = WorkerEvidence()
@@ -31,6 +39,7 @@ package struct DeviceEvidence: Hashable, Sendable {
     private var followedMilliseconds: Int64?
 
     package static let maximumStuck = 16
+    package static let maximumHolders = 4096
 
     package init(
         device: Device, memory: DeviceMemory = DeviceMemory(), at now: Int64 = 0, policy: HealthPolicy,
@@ -44,6 +53,11 @@ package struct DeviceEvidence: Hashable, Sendable {
         throttled = throttleSeen
     }
 
+    mutating func shiftSamples(by step: Int64) {
+        sampledMilliseconds?.shift(by: step)
+        followedMilliseconds?.shift(by: step)
+    }
+
     /// Adds a sample under load to the temperature's trend, once: against the peers where there are enough.
     mutating func followTemperature(_ policy: HealthPolicy) {
         let limits = policy.thermalResidual.trend
@@ -53,6 +67,19 @@ package struct DeviceEvidence: Hashable, Sendable {
         followedMilliseconds = at
         memory.slow.trend.add(
             peers.residual ?? degrees, isResidual: peers.residual != nil, at: at, policy: limits)
+    }
+}
+
+/// A service of the host that should run and does not.
+package struct MissingService: Hashable, Sendable {
+    package var sinceMilliseconds: Int64
+    package var source: String
+    package var detail: String
+
+    package init(sinceMilliseconds: Int64, source: String, detail: String) {
+        self.sinceMilliseconds = sinceMilliseconds
+        self.source = source
+        self.detail = detail
     }
 }
 

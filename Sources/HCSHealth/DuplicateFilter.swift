@@ -11,12 +11,17 @@ package struct DuplicateFilter: Hashable, Sendable {
 
     package init() {}
 
+    mutating func clockWasSet(by step: Int64) {
+        for name in Array(told.keys) { told[name]?.atMilliseconds.shift(by: step) }
+    }
+
     /// Whether this telling is a new fault.
     /// - Parameters:
     ///   - key: the code, and for a program's fault whose it was.
+    ///   - also: a name that this telling takes as well, without asking for it.
     ///   - sets: the policy's groups of codes that tell of the same fault.
     package mutating func admit(
-        _ key: String, sets: [Int], faultClass: FaultClass, at now: Int64, windowSeconds: Int64
+        _ key: String, also: String? = nil, sets: [Int], faultClass: FaultClass, at now: Int64, windowSeconds: Int64
     ) -> Bool {
         guard windowSeconds > 0 else { return true }
         func isWithin(_ at: Int64) -> Bool {
@@ -30,7 +35,9 @@ package struct DuplicateFilter: Hashable, Sendable {
         }) {
             return false
         }
-        for name in [key] + names { told[name] = Told(atMilliseconds: now, faultClass: faultClass) }
+        for name in [key] + names + (also.map { [$0] } ?? []) {
+            told[name] = Told(atMilliseconds: now, faultClass: faultClass)
+        }
         if told.count > Self.limit {
             let oldest = told.sorted { $0.value.atMilliseconds < $1.value.atMilliseconds }.prefix(
                 told.count - Self.limit)

@@ -67,24 +67,44 @@ extension HealthAnalyzer {
     /// What a probe of the host saw. Returns the devices it concerns; none: it is the node's, or nobody's.
     package mutating func record(_ fault: HostFault) -> FaultOutcome {
         switch fault.kind {
-        case .stuckCall, .holderGone: return recordProcess(fault)
+        case .stuckCall, .holderFound, .holderGone: return recordProcess(fault)
         case .pcieError: return recordDevices(fault)
         case .thermalTrip where !fault.devices.isEmpty: return recordDevices(fault)
-        case .thermalTrip, .machineCheck, .memoryError, .firmwareRecord, .outOfMemoryKill: return recordNode(fault)
+        case .fabricManager: return recordFabricManager(fault)
+        case .thermalTrip, .machineCheck, .memoryError, .firmwareRecord, .outOfMemoryKill, .kernelOops, .hungTask,
+            .diskError:
+            return recordNode(fault)
         }
     }
 
+    private mutating func recordFabricManager(_ fault: HostFault) -> FaultOutcome {
+        guard !fault.simulated else { return .notDeviceFault }
+        let isDown = fault.severity != .corrected
+        guard isDown != (node.fabricManagerDown != nil) else { return .duplicate }
+        node.fabricManagerDown =
+            isDown ? .init(sinceMilliseconds: fault.atMilliseconds, source: fault.source, detail: fault.message) : nil
+        return .counted([])
+    }
+
+    /// Of the devices that are named; where none of them is known here, of those that the process holds.
     private mutating func recordProcess(_ fault: HostFault) -> FaultOutcome {
         guard let pid = fault.pid else { return .notDeviceFault }
-        let held = evidence.values.filter { known in
-            (!fault.simulated || known.device.simulated)
-                && (fault.devices.contains { known.device.isAt($0) }
-                    || known.sample?.processes.contains { $0.pid == pid } == true
-                    || known.stuck.contains { $0.pid == pid })
-        }.map(\.device.id).sorted()
-        guard !held.isEmpty else { return .unmatched }
-        for id in held { evidence[id]?.setStuck(pid, fault) }
-        return .counted(held)
+        let candidates = evidence.values.filter { !fault.simulated || $0.device.simulated }
+        let named = candidates.filter { known in fault.devices.contains { known.device.isAt($0) } }
+        let held = candidates.filter { known in
+            known.sample?.processes.contains { $0.pid == pid } == true || known.holders.contains(pid)
+                || known.stuck.contains { $0.pid == pid }
+        }
+        let meant = (named.isEmpty ? held : named).map(\.device.id).sorted()
+        guard !meant.isEmpty else { return .unmatched }
+        for id in meant {
+            switch fault.kind {
+            case .holderFound: evidence[id]?.holds(pid)
+            case .stuckCall: evidence[id]?.isStuck(pid, fault)
+            default: evidence[id]?.letGo(pid)
+            }
+        }
+        return fault.kind == .holderFound ? .notDeviceFault : .counted(meant)
     }
 
     private mutating func recordDevices(_ fault: HostFault) -> FaultOutcome {
@@ -111,6 +131,9 @@ extension HealthAnalyzer {
     private mutating func recordNode(_ fault: HostFault) -> FaultOutcome {
         guard !fault.simulated, let row = policy.row(fault.code, in: catalogue), row.faultClass != .none else {
             return .notDeviceFault
+        }
+        if let sequence = fault.sequence {
+            guard sequences.insert(sequence) else { return .duplicate }
         }
         return node.count(Telling(fault, row, bootID: bootID), policy: policy, sets: []) ? .counted([]) : .duplicate
     }
@@ -140,10 +163,19 @@ extension DeviceEvidence {
         return penalty() - before >= 0.01
     }
 
-    fileprivate mutating func setStuck(_ pid: Int32, _ fault: HostFault) {
+    fileprivate mutating func holds(_ pid: Int32) {
+        if holders.count < Self.maximumHolders { holders.insert(pid) }
+    }
+
+    fileprivate mutating func letGo(_ pid: Int32) {
+        holders.remove(pid)
+        stuck.removeAll { $0.pid == pid }
+    }
+
+    fileprivate mutating func isStuck(_ pid: Int32, _ fault: HostFault) {
         let before = stuck.first { $0.pid == pid }
         stuck.removeAll { $0.pid == pid }
-        guard fault.kind == .stuckCall, stuck.count < Self.maximumStuck else { return }
+        guard stuck.count < Self.maximumStuck else { return }
         let seconds = fault.seconds.flatMap { $0.isFinite ? min(31_536_000, max(0, $0)) : nil } ?? 0
         let since = fault.atMilliseconds.subtractingReportingOverflow(Int64(seconds * 1000)).partialValue
         stuck.append(

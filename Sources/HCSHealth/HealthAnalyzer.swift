@@ -38,7 +38,7 @@ package struct HealthAnalyzer: Sendable {
     var node: DeviceEvidence
     private var absent: [DeviceID: HealthState.Entry] = [:]
     private var workers: [Source: WorkerEvidence] = [:]
-    private var sequences: SequenceWindow
+    var sequences: SequenceWindow
     private var unmatched: [Fault] = []
     private var clearings: [HealthClearing]
 
@@ -267,11 +267,15 @@ package struct HealthAnalyzer: Sendable {
     }
 
     private func nodeFactors(at now: Int64) -> DeviceHealth {
-        let rules: [any HealthRule] = [HardFault(), SoftFault()]
-        var result = HealthScorer.health(rules.flatMap { $0.findings(on: node, policy: policy, now: now) })
+        var result = HealthScorer.health(HealthRules.ofNode.flatMap { $0.findings(on: node, policy: policy, now: now) })
         var keeper = node.memory.slow.band
         result.band = keeper.advance(score: result.score, at: now, policy: policy.hysteresis)
         return result
+    }
+
+    /// Devices that arrive later take theirs from here.
+    mutating func shiftWorkers(by step: Int64) {
+        for source in Array(workers.keys) { workers[source]?.clockWasSet(by: step) }
     }
 
     private mutating func setWorker(_ source: Source, _ change: (inout WorkerEvidence) -> Void) {

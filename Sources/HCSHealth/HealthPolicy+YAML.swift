@@ -15,7 +15,8 @@ extension HealthPolicy {
     /// The default policy with the mappings of `yaml` laid over it; lists and values replace theirs. Strict: an unknown key
     /// is an error.
     package init(yaml: String, name: String) throws(HealthError) {
-        func bad(_ why: String) -> HealthError { HealthError(.badPolicy, "\(name): \(why)") }
+        // A parser's complaint quotes the line, which may be as long as the file.
+        func bad(_ why: String) -> HealthError { HealthError(.badPolicy, "\(name): \(why.prefix(1024))") }
         guard yaml.utf8.count <= Self.maximumBytes else { throw bad("larger than \(Self.maximumBytes) bytes") }
         let merged: Node
         do {

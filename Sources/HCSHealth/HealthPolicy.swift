@@ -32,6 +32,7 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
     package var links: Links
     package var collector: Collector
     package var processes: Processes
+    package var fabricManager: Flat
     package var throughput: Throughput
 
     /// penalty = cap x clamp((value - warn) / (bad - warn), 0, 1); with a half-life the value falls no faster than that.
@@ -248,7 +249,16 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
     package struct Processes: Hashable, Sendable, Codable {
         package var stuckSeconds: Int64
         package var penalty: Double
+        /// Memory in use without a process: more than this share of the device and this many GiB, for so long.
+        package var abandonedShare: Double
+        package var abandonedGibibytes: Double
+        package var abandonedSeconds: Int64
         package var source: String
+
+        func abandonedMemory(of total: ByteCount) -> ByteCount {
+            let bytes = max(Double(total.bytes) * abandonedShare, abandonedGibibytes * 1_073_741_824)
+            return ByteCount(bytes < 9e18 ? UInt64(bytes) : .max)
+        }
     }
 
     /// What a device is worth that was measured far below what its maker promises.

@@ -8,6 +8,7 @@ package enum HealthRules {
         Unresponsive(),
         SlowAnswers(),
         StuckProcesses(),
+        AbandonedMemory(),
         CorrectableErrors(),
         SpareRows(),
         RemapPending(),
@@ -22,4 +23,7 @@ package enum HealthRules {
         Throughput(),
         Coverage(),
     ]
+
+    /// Those that make the node's own score.
+    package static let ofNode: [any HealthRule] = [HardFault(), SoftFault(), FabricManagerDown()]
 }

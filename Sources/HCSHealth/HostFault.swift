@@ -9,11 +9,20 @@ package struct HostFault: Hashable, Sendable {
         case memoryError = "memory-error"
         case firmwareRecord = "firmware-record"
         case outOfMemoryKill = "out-of-memory-kill"
+        /// The kernel failed in a task and went on without it.
+        case kernelOops = "kernel-oops"
+        /// A task that did not run for minutes.
+        case hungTask = "hung-task"
+        case diskError = "disk-error"
+        /// NVSwitches without their fabric manager; `corrected`: it runs again.
+        case fabricManager = "fabric-manager"
         /// `devices` where it is a device's sensor; the node's otherwise.
         case thermalTrip = "thermal-trip"
         /// Process `pid` sits in one call for `seconds`. Told again when that has doubled.
         case stuckCall = "stuck-call"
-        /// Process `pid` is gone.
+        /// Process `pid` holds `devices`: no fault.
+        case holderFound = "holder-found"
+        /// Process `pid` let go of `devices`, or is gone.
         case holderGone = "holder-gone"
     }
 
@@ -30,10 +39,13 @@ package struct HostFault: Hashable, Sendable {
     package var source: String
     package var atMilliseconds: Int64
     package var simulated: Bool
+    /// Of a line of the kernel log: its number, by which it counts once.
+    package var sequence: UInt64?
 
     package init(
         kind: Kind, severity: Severity, count: UInt64 = 1, devices: [PCIAddress] = [], pid: Int32? = nil,
-        seconds: Double? = nil, message: String, source: String, atMilliseconds: Int64, simulated: Bool = false
+        seconds: Double? = nil, message: String, source: String, atMilliseconds: Int64, simulated: Bool = false,
+        sequence: UInt64? = nil
     ) {
         self.kind = kind
         self.severity = severity
@@ -45,6 +57,7 @@ package struct HostFault: Hashable, Sendable {
         self.source = source
         self.atMilliseconds = atMilliseconds
         self.simulated = simulated
+        self.sequence = sequence
     }
 
     var code: FaultCode { FaultCode(vendor: FaultCode.host, family: kind.rawValue, code: severity.rawValue) }

@@ -22,6 +22,11 @@ package struct LeakyBucket: Hashable, Sendable, Codable {
         return value * exp2(-Double(age.partialValue) / 1000 / halfLifeSeconds)
     }
 
+    mutating func clockWasSet(by step: Int64) {
+        atMilliseconds.shift(by: step)
+        sinceMilliseconds.shift(by: step)
+    }
+
     package mutating func add(_ weight: Double, at now: Int64, halfLifeSeconds: Double) {
         value = level(at: now, halfLifeSeconds: halfLifeSeconds) + weight
         atMilliseconds = max(now, atMilliseconds)

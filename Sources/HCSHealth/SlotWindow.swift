@@ -15,6 +15,11 @@ package struct SlotWindow: Hashable, Sendable {
         slots = max(1, min(Self.maximumSlots, window / slotMilliseconds))
     }
 
+    mutating func clockWasSet(by step: Int64) {
+        guard newest != .min else { return }
+        newest.shift(by: step / slotMilliseconds)
+    }
+
     package mutating func mark(_ at: Int64) {
         let slot = at / slotMilliseconds
         guard newest != .min else { (bits, newest) = (1, slot); return }

@@ -42,8 +42,9 @@ struct Telling {
             + (fault.simulated ? " (simulated)" : "")
     }
 
+    /// One that does not say whose program it was tells of any that was told.
     var key: String {
-        row.faultClass == .application ? "\(row.code) \(job ?? "")" : row.code.description
+        row.faultClass == .application ? job.map { "\(row.code) \($0)" } ?? row.code.description : row.code.description
     }
 
     var last: DeviceMemory.LastCode {
@@ -58,7 +59,8 @@ extension DeviceEvidence {
         let now = telling.atMilliseconds
         guard
             duplicates.admit(
-                telling.key, sets: sets, faultClass: telling.row.faultClass, at: now,
+                telling.key, also: telling.row.code.description, sets: sets, faultClass: telling.row.faultClass,
+                at: now,
                 windowSeconds: policy.duplicates.windowSeconds)
         else {
             if telling.row.faultClass >= .held { memory.latchAgain(telling) }
@@ -107,6 +109,13 @@ extension DeviceEvidence {
             return !overflow && age <= (group.jobWindowSeconds ?? 86_400) * 1000
         }
         let before = jobs.count
+        // The library's word came first, and now the line with the process: one fault.
+        let isNamed =
+            telling.job != nil
+            && jobs.contains {
+                let (age, overflow) = now.subtractingReportingOverflow($0.atMilliseconds)
+                return $0.name.isEmpty && !overflow && age.magnitude < UInt64(policy.duplicates.windowSeconds) * 1000
+            }
         // One that names no job is taken for one of those that are known.
         if let name = telling.job ?? (jobs.isEmpty ? "" : nil) {
             jobs.removeAll { $0.name == name || $0.name.isEmpty }
@@ -114,7 +123,7 @@ extension DeviceEvidence {
             jobs.removeFirst(max(0, jobs.count - DeviceMemory.maximumJobs))
         }
         memory.jobs[telling.row.group] = jobs
-        guard jobs.count >= needed else { return }
+        guard jobs.count >= needed, !(isNamed && before >= needed) else { return }
         for _ in 0..<(before < needed ? jobs.count : 1) {
             memory.fall(into: telling.row.group, group, at: now, last: telling.last)
         }

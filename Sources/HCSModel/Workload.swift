@@ -167,7 +167,7 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
 }
 
 /// Where a workload is in its life.
-package enum WorkloadPhase: String, Codable, Hashable, Sendable {
+package enum WorkloadPhase: String, CaseIterable, Codable, Hashable, Sendable {
     case queued  // waiting for a device
     case assigned  // placed; the agent has not started it yet
     case running

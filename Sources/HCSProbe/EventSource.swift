@@ -1,3 +1,5 @@
+internal import HCSModel
+
 /// The two forms of a probe: what its eBPF program says, and what files say where it cannot run. `EventProbe` runs it, on
 /// one thread. Both forms read hostile input: a file may hold anything, vanish or be larger than a number can tell.
 protocol EventSource: SendableMetatype {

@@ -12,12 +12,18 @@ struct DeviceHolder: Hashable, Sendable {
     /// Which node each of its descriptors leads to.
     var files: [Int32: String]
     /// Of the nodes, where known.
-    var accelerators: [PCIAddress]
+    var addresses: [String: PCIAddress]
 
     /// Descriptors of one process that are kept; more lead to the same nodes.
     static let fileLimit = 256
 
     var paths: [String] { Set(files.values).sorted() }
+
+    /// Behind these nodes, or all that it holds; ascending.
+    func accelerators(of paths: [String]? = nil) -> [PCIAddress] {
+        let found = paths.map { $0.compactMap { addresses[$0] } } ?? Array(addresses.values)
+        return Set(found).sorted { $0.description < $1.description }
+    }
 
     /// `python (pid 7), which holds /dev/nvidia0`.
     var words: String {

@@ -35,6 +35,8 @@ package struct HostEvent: Hashable, Sendable {
         /// All tasks stood still for want of memory or I/O (PSI): `amount` is the share of the last ten seconds in percent,
         /// `codes` the resource (`memory`, `io`).
         case pressure
+        /// NVSwitches whose fabric manager does not run (error), or does again (info).
+        case fabricManager = "fabric-manager"
         /// A call into a vendor's library took `amount` seconds; `codes` is the function. Only where it was asked for.
         case vendorCall = "vendor-call"
     }
@@ -106,13 +108,5 @@ package struct HostEvent: Hashable, Sendable {
         self.amount = amount
         self.codes = codes
         self.message = PrintableText.of(message.utf8, limit: Self.messageLimit)
-    }
-}
-
-/// Text from hardware and from processes, made fit to be shown.
-enum PrintableText {
-    /// Bytes that are not printable ASCII become `?`; the rest beyond `limit` is cut.
-    static func of(_ bytes: some Sequence<UInt8>, limit: Int = 256) -> String {
-        String(decoding: bytes.prefix(limit).map { (0x20...0x7e).contains($0) ? $0 : UInt8(ascii: "?") }, as: UTF8.self)
     }
 }

@@ -41,6 +41,8 @@ package struct ProbeOptions: Sendable {
     package var start: KernelLog.Start
     /// A file of lines that stands for a kernel log, for simulation; nil = none.
     package var simulatedLogPath: String?
+    /// Whether only lines are handed on that tell of a fault: a full log of chatter must not push one out of the buffer.
+    package var faultLinesOnly: Bool
     /// Whether to watch what is not in a log: PCIe, memory, processes.
     package var watchesHost: Bool
     /// Device nodes to watch beside those of the vendors' accelerators.
@@ -58,7 +60,8 @@ package struct ProbeOptions: Sendable {
 
     package init(
         root: HostRoot = .real, kernelLogPath: String? = KernelLog.devicePath, useBPF: Bool = true,
-        start: KernelLog.Start = .now, simulatedLogPath: String? = nil, watchesHost: Bool = true,
+        start: KernelLog.Start = .now, simulatedLogPath: String? = nil, faultLinesOnly: Bool = false,
+        watchesHost: Bool = true,
         deviceNodes: [String] = [], stuckAfterSeconds: Double = 10, tellsInterruptibleCalls: Bool = false,
         vendorCalls: VendorCallOptions? = nil, bufferLimit: Int = 4096
     ) {
@@ -67,11 +70,16 @@ package struct ProbeOptions: Sendable {
         self.useBPF = useBPF
         self.start = start
         self.simulatedLogPath = simulatedLogPath
+        self.faultLinesOnly = faultLinesOnly
         self.watchesHost = watchesHost
         self.deviceNodes = deviceNodes
         self.stuckAfterSeconds = stuckAfterSeconds
         self.tellsInterruptibleCalls = tellsInterruptibleCalls
         self.vendorCalls = vendorCalls
         self.bufferLimit = bufferLimit
+    }
+
+    func wants(_ line: KernelLogRecord) -> Bool {
+        !faultLinesOnly || FaultParser.parse(line.text) != nil || HostLine(line.text) != nil
     }
 }

@@ -16,6 +16,7 @@ package enum ProbeRegistry {
         { EventProbe<ThermalTrips>(options: $0) },
         { EventProbe<SensorLimits>(options: $0) },
         { EventProbe<Pressure>(options: $0) },
+        { EventProbe<FabricManager>(options: $0) },
         { $0.vendorCalls == nil ? nil : EventProbe<VendorCalls>(options: $0) },
     ]
 

@@ -32,6 +32,9 @@ package struct ClusterState: Sendable {
     let openedAt: Int64
     private var nextSequence: UInt64
     private var newEvents: [FleetEvent] = []
+    /// Of this scheduler process.
+    package internal(set) var decisions: [Decision: UInt64] = [:]
+    package internal(set) var ended: [WorkloadPhase: UInt64] = [:]
 
     // What changed since the last commit.
     private var changedNodes: Set<String> = []
@@ -143,9 +146,10 @@ package struct ClusterState: Sendable {
         return changedAssignments
     }
 
-    /// Sets a cordon, or with nil removes it.
+    /// Sets a cordon, or with nil removes it; its node is told.
     mutating func set(_ cordon: Cordon?, on target: Cordon.Target) {
         guard cordons[target] != cordon else { return }
+        changedAssignments.insert(target.node)
         cordons[target] = cordon
         changedCordons.insert(target)
     }
@@ -240,6 +244,10 @@ package struct ClusterState: Sendable {
         }
         guard report.clearances?.count ?? 0 <= APILimits.outcomesPerReport else {
             throw .badRequest("more than \(APILimits.outcomesPerReport) outcomes of clearances in one report")
+        }
+        // They become parts of events, views and orders.
+        for device in report.devices where !PrintableText.isIdentity(device.device.id.uuid) {
+            throw .badRequest("'\(PrintableText.of(device.device.id.uuid.utf8, limit: 80))' is no identity of a device")
         }
         guard Set(report.devices.map(\.device.id)).count == report.devices.count else {
             throw .badRequest("two devices in the report have the same id")
@@ -468,9 +476,10 @@ package struct ClusterState: Sendable {
             }
         }
         let cleared = clearances.values.filter { $0.node == node }.sorted { $0.id < $1.id }
+        let cordoned = cordons.values.filter { $0.target.node == node }.sorted { $0.target < $1.target }
         return NodeAssignments(
             node: node, revision: assignmentRevision[node] ?? revision, workloads: orders,
-            clearances: cleared.isEmpty ? nil : cleared)
+            clearances: cleared.isEmpty ? nil : cleared, cordons: cordoned.isEmpty ? nil : cordoned)
     }
 
     package func nodeViews(monotonic: Int64) -> [NodeView] {

@@ -37,6 +37,9 @@ package actor Scheduler {
     private static let eventPollsKept = 64
     private var isClosing = false
     private var alerts: [AlertQueue] = []
+    private let startMilliseconds: Int64
+    private var eventCounts: [SchedulerFigures.EventKind: UInt64] = [:]
+    private var storeFailures: UInt64 = 0
 
     private init(
         state: ClusterState, events stored: [FleetEvent], store: any StateStore, clock: any SchedulerClock,
@@ -46,6 +49,7 @@ package actor Scheduler {
         self.store = store
         self.events = EventRing(stored)
         self.clock = clock
+        startMilliseconds = clock.wallMilliseconds()
         self.logger = logger
         self.generator = generator
     }
@@ -96,6 +100,7 @@ package actor Scheduler {
             logDecisions(of: pending)
             wake(next.committed(as: revision)) { state = next }
         } catch {
+            storeFailures += 1
             logger.error("change not stored, nothing was changed: \(error)")
             throw .internalError("the store did not take the change, nothing was changed: \(error.message)")
         }
@@ -107,6 +112,9 @@ package actor Scheduler {
     private func record(_ fresh: [FleetEvent]) {
         guard !fresh.isEmpty else { return }
         events.append(fresh)
+        for event in fresh {
+            eventCounts[.init(kind: event.kind, severity: event.severity), default: 0] += 1
+        }
         for queue in alerts { queue.offer(fresh) }
         unsavedEvents = (unsavedEvents + fresh).suffix(FleetEvent.kept)
         for event in fresh where event.kind != .workload {
@@ -300,6 +308,15 @@ package actor Scheduler {
 
     package func devices() -> ItemList<DeviceView> {
         ItemList(items: state.deviceViews(monotonic: clock.monotonicMilliseconds()), revision: state.revision)
+    }
+
+    package func figures() -> SchedulerFigures {
+        var figures = SchedulerFigures(startMilliseconds: startMilliseconds)
+        state.count(into: &figures, monotonic: clock.monotonicMilliseconds())
+        figures.events = eventCounts
+        figures.alerts = alerts.map(\.status)
+        figures.storeFailures = storeFailures
+        return figures
     }
 
     package func workloads(all: Bool) -> ItemList<WorkloadView> {

@@ -19,9 +19,17 @@ package enum MonotonicClock {
     package static func nowMilliseconds() -> Int64 { Int64(nowNanoseconds() / 1_000_000) }
 }
 
+/// CLOCK_BOOTTIME: never set, and goes on in suspend.
+package enum BootClock {
+    package static func nowMilliseconds() -> Int64 {
+        let now = read(CLOCK_BOOTTIME)
+        return Int64(now.tv_sec) * 1000 + Int64(now.tv_nsec) / 1_000_000
+    }
+}
+
 private func read(_ clock: clockid_t) -> timespec {
     var now = timespec()
     let result = clock_gettime(clock, &now)
-    precondition(result == 0, "CLOCK_REALTIME and CLOCK_MONOTONIC exist on every Linux")
+    precondition(result == 0, "CLOCK_REALTIME, CLOCK_MONOTONIC and CLOCK_BOOTTIME exist on every Linux")
     return now
 }

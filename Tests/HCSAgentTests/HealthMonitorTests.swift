@@ -4,7 +4,9 @@ import HCSAgent
 import HCSHealth
 import HCSModel
 import HCSProbe
+import HCSSystem
 import HCSTestSupport
+import Synchronization
 import Testing
 
 @Suite struct HealthMonitorTests {
@@ -114,6 +116,82 @@ import Testing
         #expect(await rebooted.healths(at: 800_000)[card]?.score == 100)
     }
 
+    @Test(arguments: ["larger than is read", "a directory", "no JSON", "a pipe"])
+    func `a state that cannot be read is set aside, never written over`(what: String) async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("health.json")
+        switch what {
+        case "a directory": try #require(mkdir(path, 0o700) == 0)
+        case "a pipe": try #require(mkfifo(path, 0o600) == 0)
+        case "no JSON": try directory.write("{\"version\":2,", to: "health.json")
+        default:
+            try directory.write("", to: "health.json")
+            try #require(truncate(path, 33 << 20) == 0)
+        }
+        let one = try await monitor(path)
+        _ = await one.record(fault(79))
+        await one.save(at: 1)
+        var before = stat()
+        #expect(lstat(path + ".damaged", &before) == 0)
+        let next = try await monitor(path)
+        await next.record(samples: [card: DeviceSample()], vendors: [], at: 10)
+        #expect(await next.healths(at: 10)[card]?.score == 0)
+    }
+
+    @Test func `a clock that is set makes no device unknown`() async throws {
+        let directory = try TemporaryDirectory()
+        let clocks = Mutex(HealthMonitor.Clocks(now: 0, uptime: 0))
+        let one = HealthMonitor(
+            policy: try Agent.healthPolicy(at: "/nonexistent/policy"), bootID: "b", path: directory.file("health.json"),
+            logger: AgentFixtures.logger, clocks: { clocks.withLock { $0 } })
+        func pass(_ seconds: Int64, step: Int64 = 0) async -> DeviceHealth? {
+            let now = clocks.withLock { clocks in
+                clocks.uptime += seconds * 1000
+                clocks.now += seconds * 1000 + step
+                return clocks.now
+            }
+            await one.update(devices: [AgentFixtures.device()], at: now)
+            await one.record(samples: [card: DeviceSample()], vendors: [], at: now)
+            return await one.healths(at: now)[card]
+        }
+        for _ in 0..<60 { _ = await pass(10) }
+        #expect(await pass(10, step: 1_700_000_000_000)?.score == 100)
+        #expect(await pass(10, step: -3_600_000)?.score == 100)
+        #expect(await pass(400)?.score == nil, "a gap is a gap")
+    }
+
+    @Test func `lines about the host count as the kernel wrote them, those of user space only where trusted`() throws {
+        func event(_ text: String, facility: UInt8 = 0, simulated: Bool = false) -> KernelLogEvent {
+            KernelLogEvent(
+                record: KernelLogRecord(
+                    sequence: 9, monotonicMicroseconds: 1, facility: UInt32(facility), level: 3, text: text),
+                seenMonotonicNanoseconds: 0, atMilliseconds: 5, via: .polling, isHistory: false, simulated: simulated)
+        }
+        let line = "BUG: kernel NULL pointer dereference, address: 0000000000000008"
+        let fault = try #require(HostFault(event(line), trustUserKmsg: false))
+        #expect(fault.kind == .kernelOops && fault.sequence == 9 && fault.source == "kernel-log" && !fault.simulated)
+        #expect(HostFault(event(line, facility: 1), trustUserKmsg: false) == nil)
+        #expect(HostFault(event(line, facility: 1), trustUserKmsg: true) != nil)
+        #expect(HostFault(event(line, simulated: true), trustUserKmsg: false)?.simulated == true)
+        #expect(HostFault(event("usb 1-1: new device"), trustUserKmsg: true) == nil)
+    }
+
+    @Test func `a call that may still wait for its work is no fault, and an end is one of all devices`() throws {
+        func event(_ kind: HostEvent.Kind, _ severity: HostEvent.Severity) -> HostEvent {
+            HostEvent(
+                kind, seen: Sighting(monotonicNanoseconds: 0, atMilliseconds: 0, via: .bpf), severity: severity,
+                accelerators: [PCIAddress("0000:3b:00.0")].compactMap(\.self), pid: 7, message: "")
+        }
+        #expect(HostFault(event(.stuckCall, .info)) == nil)
+        var worker = event(.holderFound, .info)
+        #expect(HostFault(worker)?.kind == .holderFound)
+        worker.processName = "hcs-vendor-work"
+        #expect(HostFault(worker) == nil, "our own worker has every device open")
+        #expect(HostFault(event(.stuckCall, .warning))?.devices.count == 1)
+        #expect(HostFault(event(.holderGone, .info))?.devices.count == 1)
+        #expect(HostFault(event(.holderExit, .info))?.devices == [])
+    }
+
     @Test func `what probes see lowers the devices behind a port, and the node`() async throws {
         let directory = try TemporaryDirectory()
         let one = try await monitor(directory.file("health.json"))
@@ -129,7 +207,7 @@ import Testing
         }
         let faults = HostEvent.Kind.allCases.map { ($0, HostFault(event($0, .fatal))) }
         #expect(
-            faults.filter { $0.1 == nil }.map(\.0) == [.holderSignal, .holderFound, .pressure, .vendorCall],
+            faults.filter { $0.1 == nil }.map(\.0) == [.holderSignal, .pressure, .vendorCall],
             "all else is somebody's health")
         let corrected = try #require(HostFault(event(.machineCheck, .warning)))
         #expect(

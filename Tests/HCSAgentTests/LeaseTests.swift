@@ -84,6 +84,37 @@ import Testing
         }
     }
 
+    @Test func `nothing cordoned is leased as long as the scheduler says so, and what is leased stays`() async throws {
+        try await SupervisedHost.with { host in
+            let supervisor = await ready(host)
+            let process = try sleeper()
+            defer { end(process.child) }
+            func cordon(_ device: String?, drains: Bool = false) -> Cordon {
+                Cordon(
+                    target: .init(node: "n", device: device.map { DeviceID($0) }), reason: "ticket 7", by: "ada@host",
+                    atMilliseconds: 1, drains: drains)
+            }
+            func tell(_ cordons: [Cordon]?) async {
+                await supervisor.apply(
+                    NodeAssignments(node: "n", revision: Revision(1), workloads: [], cordons: cordons))
+            }
+            let first = try await supervisor.lease(request(process, device: "GPU-a"), peer: peer)
+            await tell([cordon("GPU-a")])
+            #expect(await supervisor.leaseObservations().map(\.id) == [first.id])
+            let refused = await problem {
+                _ = try await supervisor.lease(request(process, device: "GPU-a"), peer: peer)
+            }
+            #expect(refused?.status == 409)
+            #expect(refused?.detail.contains("GPU-a: it is cordoned by ada@host: ticket 7") == true)
+            #expect(try await supervisor.lease(request(process), peer: peer).grant.device.uuid == "GPU-b")
+            await tell([cordon(nil, drains: true)])
+            let all = await problem { _ = try await supervisor.lease(request(process), peer: peer) }
+            #expect(all?.detail.contains("GPU-b: its node is drained by ada@host: ticket 7") == true)
+            await tell(nil)
+            _ = try await supervisor.lease(request(process, device: "GPU-a"), peer: peer)
+        }
+    }
+
     @Test func `what this host cannot lease is refused with the reason`() async throws {
         try await SupervisedHost.with { host in
             let supervisor = await ready(

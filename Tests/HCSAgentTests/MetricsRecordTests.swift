@@ -63,6 +63,25 @@ import Testing
         #expect(record.devices[a]?.coverage == 0, "a clock that was set back starts anew")
     }
 
+    @Test func `a fault that the library tells before the log's line is one`() {
+        var record = MetricsRecord()
+        record.told(fault(79, at: 100_000), devices: [a], faultClass: "hard")
+        record.faulted(fault(79, at: 99_990), devices: [a], faultClass: "hard")
+        #expect(counts(record, a) == ["79": 1])
+        record.faulted(fault(79, at: 99_995), devices: [a], faultClass: "hard")
+        #expect(counts(record, a) == ["79": 2], "a second line is a second fault")
+        record.told(fault(48, at: 100_000), devices: [a], faultClass: "hard")
+        record.faulted(fault(48, at: 110_000), devices: [a], faultClass: "hard")
+        record.faulted(fault(48, at: 100_000 - 200_000), devices: [a], faultClass: "hard")
+        record.faulted(fault(63, at: 99_990), devices: [a], faultClass: "soft")
+        record.faulted(fault(48, at: 99_990), devices: [b], faultClass: "hard")
+        #expect(counts(record, a) == ["79": 2, "48": 3, "63": 1], "later, much older, or another code: not the same")
+        #expect(counts(record, b) == ["48": 1])
+        record.told(fault(48, at: .min), devices: [b], faultClass: "hard")
+        record.faulted(fault(48, at: .max), devices: [b], faultClass: "hard")
+        #expect(counts(record, b) == ["48": 3])
+    }
+
     @Test func `each new line of the log counts, and no old one; a library's word counts where the log was silent`()
         throws
     {

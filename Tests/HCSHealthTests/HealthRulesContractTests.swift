@@ -67,6 +67,8 @@ import Testing
             StuckProcess(
                 pid: 7, sinceMilliseconds: start, seenMilliseconds: start + 400_000, source: "stuck-calls")
         ]
+        evidence.abandonedSinceMilliseconds = start
+        evidence.sample?.memoryUsed = .gibibytes(80)
         evidence.replays.add(1e9, at: start, halfLifeSeconds: 3600)
         evidence.pcieErrors.add(1e9, at: start, halfLifeSeconds: 3600)
         for minute in Int64(0)...6 {

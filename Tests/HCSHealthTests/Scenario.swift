@@ -42,6 +42,8 @@ struct Scenario: Decodable {
         var health: DeviceSample.VendorHealth?
         var codes: [String]?
         var processes: [Int32]?
+        /// GiB that the driver counts.
+        var used: UInt64?
         /// No samples.
         var silent: Bool?
 

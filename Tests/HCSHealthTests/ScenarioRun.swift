@@ -102,6 +102,7 @@ struct ScenarioRun {
                     $0.hasPrefix("0x") ? UInt64($0.dropFirst(2), radix: 16) : UInt64($0)
                 }
             }
+            if let used = segment.used { sample.memoryUsed = .gibibytes(used) }
             if let pids = segment.processes { sample.processes = pids.map { .init(pid: $0, memory: .gibibytes(1)) } }
             for (name, value) in segment.signals ?? [:] {
                 guard let key = SignalKey(name) else { continue }

@@ -117,9 +117,22 @@ extension HostTree {
         #expect(found.first?.processName == "a) S (?[31m")
     }
 
+    @Test func `a holder's devices are told by the nodes that an event is about`() {
+        let holder = DeviceHolder(
+            pid: 1, startTime: 1, name: "x", files: [3: "/dev/nvidia0", 4: "/dev/nvidia1", 5: "/dev/kfd"],
+            addresses: [
+                "/dev/nvidia0": PCIAddress(domain: 0, bus: 0x3b, device: 0, function: 0),
+                "/dev/nvidia1": PCIAddress(domain: 0, bus: 0x86, device: 0, function: 0),
+            ])
+        func names(_ paths: [String]?) -> [String] { holder.accelerators(of: paths).map(\.description) }
+        #expect(names(nil) == ["0000:3b:00.0", "0000:86:00.0"])
+        #expect(names(["/dev/nvidia1"]) == ["0000:86:00.0"])
+        #expect(names(["/dev/kfd"]) == [])
+    }
+
     @Test func `the table takes no more than the programs' maps hold`() {
         let table = HolderTable()
-        let holder = DeviceHolder(pid: 1, startTime: 1, name: "x", files: [:], accelerators: [])
+        let holder = DeviceHolder(pid: 1, startTime: 1, name: "x", files: [:], addresses: [:])
         table.replace(Dictionary(uniqueKeysWithValues: (1...Int32(HolderTable.limit + 10)).map { ($0, holder) }))
         #expect(table.holders.count == HolderTable.limit)
         let generation = table.generation
@@ -214,7 +227,7 @@ extension HostTree {
 @Suite struct StuckCallsTests {
     static let holders = [
         Int32(7): DeviceHolder(
-            pid: 7, startTime: 1, name: "python", files: [3: "/dev/nvidia0"], accelerators: [])
+            pid: 7, startTime: 1, name: "python", files: [3: "/dev/nvidia0"], addresses: [:])
     ]
 
     func look(

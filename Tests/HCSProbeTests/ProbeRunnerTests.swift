@@ -177,6 +177,24 @@ private func marker() -> String {
         #expect(texts == (0..<10).map { "line \($0)" })
     }
 
+    @Test func `a log full of chatter pushes no fault out of the buffer`() async throws {
+        let directory = try TemporaryDirectory()
+        let chatter = (0..<5000).map { "usb 1-1: line \($0)\n" }.joined()
+        let faults = ["NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.", "kernel BUG at mm/slub.c:4523!"]
+        try directory.write(chatter + faults.joined(separator: "\n") + "\n", to: "log")
+        let runner = ProbeRunner(
+            options: ProbeOptions(
+                kernelLogPath: nil, start: .beginning, simulatedLogPath: directory.file("log"), faultLinesOnly: true,
+                watchesHost: false, bufferLimit: 10))
+        try await runner.start()
+        let status = try #require(runner.statuses().first)
+        #expect(status.events == 5002 && status.dropped == 0)
+        await runner.stop()
+        var texts: [String] = []
+        for await case .kernelLog(let event) in runner.events { texts.append(event.record.text) }
+        #expect(texts == faults)
+    }
+
     @Test func `every probe of the registry has a name of its own, says that it is not started and stops at once`()
         async throws
     {

@@ -43,6 +43,23 @@ import Testing
         #expect(await kinds(scheduler).filter { $0 == .cordoned || $0 == .uncordoned } == [.cordoned, .uncordoned])
     }
 
+    @Test func `a node is told of its own cordons at once, and that they are lifted`() async throws {
+        let scheduler = try await open()
+        var reports = ReportMaker()
+        _ = try await scheduler.receive(reports.make([gpu("dev-a")]))
+        let before = await scheduler.assignments(node: "n1", after: .zero, wait: .zero)
+        #expect(before.cordons == nil)
+        async let polled = scheduler.assignments(node: "n1", after: before.revision, wait: .seconds(600))
+        while await scheduler.polledNodes == 0 { await Task.yield() }
+        _ = try await scheduler.cordon(order("dev-a"))
+        let told = await polled
+        #expect(told.cordons?.map(\.target.device?.uuid) == ["dev-a"] && told.cordons?.first?.reason == "ticket 7")
+        #expect(await scheduler.assignments(node: "n2", after: .zero, wait: .zero).cordons == nil)
+        _ = try await scheduler.uncordon(lift("dev-a"))
+        let after = await scheduler.assignments(node: "n1", after: told.revision, wait: .seconds(600))
+        #expect(after.cordons == nil && after.revision > told.revision)
+    }
+
     @Test func `lifting a cordon leaves what health blocks, and health that recovers leaves the cordon`() async throws {
         let scheduler = try await open()
         var reports = ReportMaker()

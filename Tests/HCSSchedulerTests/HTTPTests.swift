@@ -67,6 +67,12 @@ import Testing
             #expect(await problem { _ = try await SchedulerClient(wrong).nodes() }?.status == 401)
             #expect(await problem { _ = try await SchedulerClient(none).nodes() }?.status == 401)
             _ = try await none.getText(Routes.health)
+            #expect(await problem { _ = try await none.getText(Routes.metrics) }?.status == 401)
+            for client in [admin, node] {
+                let metrics = String(decoding: try await client.getText(Routes.metrics), as: UTF8.self)
+                #expect(metrics.contains("hcs_scheduler_http_answers_total{method=\"GET\",code=\"401\"}"))
+                #expect(metrics.contains("hcs_scheduler_nodes{state=\"ready\"} 0\n"))
+            }
             var reports = ReportMaker()
             _ = try await SchedulerClient(node).report(reports.make([gpu("a")]))
             #expect(await problem { _ = try await SchedulerClient(node).submit(spec("w")) }?.status == 403)

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # A real Prometheus scrapes an agent of a simulated host; promtool reads the scrape, the alert rules and their tests; every
-# query of the dashboards is asked. `run.sh DIRECTORY` keeps there what it fetches and builds. PROGRAMS names the directory
-# of hcs-agent. Prometheus comes from PATH, else from Debian's package, which is unpacked and not installed. Prints lines
+# query of the dashboards is asked; promtool reads a scrape of the scheduler. `run.sh DIRECTORY` keeps there what it fetches and builds. PROGRAMS names the directory
+# of hcs-agent and hcs-scheduler. Prometheus comes from PATH, else from Debian's package, which is unpacked and not installed. Prints lines
 # 'ok NAME', 'FAILED NAME: why', 'skip NAME: why'; the closing line counts them. Non-zero when one failed.
 set -uo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -101,6 +101,28 @@ sed "s/127.0.0.1:9470/127.0.0.1:$agent_port/; s/15s/1s/; s|hcs-alerts.yaml|$rule
 prometheus --config.file="$work/prometheus.yaml" --storage.tsdb.path="$work/data" --log.level=warn \
     --web.listen-address="127.0.0.1:$prometheus_port" >"$work/prometheus.log" 2>&1 &
 children+=($!)
+
+# --- The scheduler ----------------------------------------------------------------------------------------------------------
+
+"$programs/hcs-scheduler" --listen 127.0.0.1:0 --state-dir "$work/scheduler" --alert-program /bin/true \
+    >"$work/scheduler.log" 2>&1 &
+children+=($!)
+scrape_scheduler() { # with the node token, and none without one
+    python3 - "$work/scheduler" <<'END' >"$out/scheduler.metrics" && promtool check metrics <"$out/scheduler.metrics"
+import os, sys, time, urllib.error, urllib.request
+for _ in range(600):
+    if os.path.exists(sys.argv[1] + "/address"): break
+    time.sleep(0.1)
+url = open(sys.argv[1] + "/address").read().strip() + "/metrics"
+try: sys.exit(f"open without a token: {urllib.request.urlopen(url).status}")
+except urllib.error.HTTPError as error:
+    if error.code != 401: sys.exit(f"without a token: {error.code}")
+token = open(sys.argv[1] + "/node.token").read().strip()
+print(urllib.request.urlopen(urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})).read().decode(), end="")
+END
+}
+check 'scheduler: promtool check metrics' scrape_scheduler
+check 'scheduler: counts its answers' grep -q '^hcs_scheduler_http_answers_total{method="GET",code="401"} 1$' "$out/scheduler.metrics"
 
 # --- The checks -------------------------------------------------------------------------------------------------------------
 

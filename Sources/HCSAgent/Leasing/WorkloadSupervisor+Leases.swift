@@ -103,6 +103,11 @@ extension WorkloadSupervisor {
 
     private func objection(to report: DeviceReport) -> String? {
         if let why = report.blocked { return "not given work: \(why)" }
+        if let cordon = cordon(on: report.device.id) {
+            let what = cordon.target.device == nil ? "its node is" : "it is"
+            let how = cordon.drains ? "drained" : "cordoned"
+            return "\(what) \(how) by \(cordon.by): \(cordon.reason) (`hcs uncordon` ends that)"
+        }
         guard report.health.band.acceptsWork else {
             return "health \(report.health.band.rawValue)\(report.health.reasons.first.map { ": \($0.detail)" } ?? "")"
         }

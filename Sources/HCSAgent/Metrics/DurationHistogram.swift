@@ -1,3 +1,5 @@
+import HCSHTTP
+
 /// How long something took, in the buckets of a Prometheus histogram.
 package struct DurationHistogram: Hashable, Sendable {
     static let bounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -18,7 +20,8 @@ package struct DurationHistogram: Hashable, Sendable {
         var series: [Metric.Series] = []
         for (bound, count) in zip(Self.bounds + [.infinity], counts) {
             total += count
-            series.append(.init(labels: [("le", MetricsText.number(bound))], value: Double(total), suffix: "_bucket"))
+            series.append(
+                .init(labels: [("le", PrometheusText.number(bound))], value: Double(total), suffix: "_bucket"))
         }
         return series + [
             .init(value: sum, suffix: "_sum"), .init(value: Double(total), suffix: "_count"),

@@ -21,7 +21,24 @@ package struct MetricsRecord: Hashable, Sendable {
     package struct FaultCount: Hashable, Sendable {
         package var count: UInt64
         package var lastMilliseconds: Int64
+        /// Counted at a library's word, while the log's line of the same fault may still come.
+        fileprivate var untoldByLog: UInt64 = 0
+        fileprivate var toldMilliseconds: Int64 = .min
+
+        /// Whether a line of this time tells what the library told. A fault is older than its telling; the log's clock
+        /// is not quite ours.
+        fileprivate mutating func takes(lineAt milliseconds: Int64) -> Bool {
+            let (late, overflow) = milliseconds.subtractingReportingOverflow(toldMilliseconds)
+            guard untoldByLog > 0, !overflow, (-MetricsRecord.lineDelay...MetricsRecord.clockDifference).contains(late)
+            else { return false }
+            untoldByLog -= 1
+            return true
+        }
     }
+
+    /// So long before the library's word, at most, was the line written that tells the same; so much may the clocks differ.
+    static let lineDelay: Int64 = 180_000
+    static let clockDifference: Int64 = 2_000
 
     package struct Device: Hashable, Sendable {
         package internal(set) var faults: [FaultKey: FaultCount] = [:]
@@ -56,8 +73,25 @@ package struct MetricsRecord: Hashable, Sendable {
         }
     }
 
-    /// A fault that concerns these devices.
+    /// A fault that concerns these devices, told by a line of the log: one that the library told before counts no more.
     package mutating func faulted(_ fault: Fault, devices ids: [DeviceID], faultClass: String) {
+        change(fault, ids, faultClass) { counted in
+            if !counted.takes(lineAt: fault.atMilliseconds) { counted.count += 1 }
+        }
+    }
+
+    /// The same, told by a vendor's library.
+    package mutating func told(_ fault: Fault, devices ids: [DeviceID], faultClass: String) {
+        change(fault, ids, faultClass) { counted in
+            counted.count += 1
+            counted.untoldByLog += 1
+            counted.toldMilliseconds = fault.atMilliseconds
+        }
+    }
+
+    private mutating func change(
+        _ fault: Fault, _ ids: [DeviceID], _ faultClass: String, _ body: (inout FaultCount) -> Void
+    ) {
         let code = Self.text(of: fault)
         for id in ids {
             change(id) { device in
@@ -66,7 +100,7 @@ package struct MetricsRecord: Hashable, Sendable {
                     key = FaultKey(family: "other", code: "other", faultClass: faultClass)
                 }
                 var counted = device.faults[key] ?? FaultCount(count: 0, lastMilliseconds: fault.atMilliseconds)
-                counted.count += 1
+                body(&counted)
                 counted.lastMilliseconds = max(counted.lastMilliseconds, fault.atMilliseconds)
                 device.faults[key] = counted
             }

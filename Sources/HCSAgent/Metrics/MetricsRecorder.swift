@@ -25,18 +25,20 @@ package final class MetricsRecorder: Sendable {
     ) {
         guard !isHistory else { return }
         switch outcome {
-        case .counted(let ids): count(fault, ids)
-        case .duplicate, .notDeviceFault: count(fault, devices.filter(fault.names).map(\.id))
+        case .counted(let ids): line(fault, ids)
+        case .duplicate, .notDeviceFault: line(fault, devices.filter(fault.names).map(\.id))
         case .unmatched: state.withLock { $0.faultedUnknown(fault.vendor) }
         }
     }
 
-    /// What a vendor's library told: counts unless the log told it before.
+    /// What a vendor's library told: counts unless the log told it before; a line that tells the same later does not.
     func told(_ fault: Fault, _ outcome: HealthAnalyzer.FaultOutcome) {
-        if case .counted(let ids) = outcome { count(fault, ids) }
+        guard case .counted(let ids) = outcome else { return }
+        let faultClass = faultClass(fault)
+        state.withLock { $0.told(fault, devices: ids, faultClass: faultClass) }
     }
 
-    private func count(_ fault: Fault, _ ids: [DeviceID]) {
+    private func line(_ fault: Fault, _ ids: [DeviceID]) {
         let faultClass = faultClass(fault)
         state.withLock { $0.faulted(fault, devices: ids, faultClass: faultClass) }
     }

@@ -41,7 +41,7 @@ package struct MetricsServer: Service {
                 status: await status(), record: recorder.record,
                 process: ProcessUsage.read(startMilliseconds: started))
             return Response(
-                status: .ok, headers: [.contentType: MetricsText.contentType],
+                status: .ok, headers: [.contentType: PrometheusText.contentType],
                 body: ResponseBody(
                     byteBuffer: ByteBuffer(string: MetricsText.render(snapshot, compatibility: compatibility))))
         }

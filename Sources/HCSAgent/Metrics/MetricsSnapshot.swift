@@ -1,4 +1,5 @@
 package import HCSAPI
+import HCSHTTP
 import HCSModel
 
 /// What a scrape is rendered from: all of it was in memory before the scrape came.
@@ -25,13 +26,13 @@ package struct MetricsSnapshot: Sendable {
         devices = status.devices.map { report in
             Subject(
                 report: report, record: record.devices[report.device.id] ?? MetricsRecord.Device(),
-                labels: MetricsText.render(Metrics.labels(of: report.device)),
-                dcgmLabels: Metrics.dcgmLabels(of: report.device, node: status.node).map(MetricsText.render))
+                labels: PrometheusText.labels(Metrics.labels(of: report.device)),
+                dcgmLabels: Metrics.dcgmLabels(of: report.device, node: status.node).map(PrometheusText.labels))
         }
     }
 
     /// Of a device that may be gone: then only its identity is known.
     func labels(of device: DeviceID) -> String {
-        devices.first { $0.report.device.id == device }?.labels ?? MetricsText.render([("uuid", device.uuid)])
+        devices.first { $0.report.device.id == device }?.labels ?? PrometheusText.labels([("uuid", device.uuid)])
     }
 }

@@ -76,7 +76,7 @@ final class DeviceHolders: EventSource {
         if iterator != nil { seen.via = .bpf }
         return .host(
             HostEvent(
-                kind, seen: seen, severity: .info, accelerators: holder.accelerators, devicePaths: paths,
+                kind, seen: seen, severity: .info, accelerators: holder.accelerators(of: paths), devicePaths: paths,
                 pid: holder.pid, processName: holder.name,
                 message: "\(holder.name) (pid \(holder.pid)) \(verb) \(paths.joined(separator: ", "))"))
     }
@@ -173,10 +173,10 @@ extension [Int32: DeviceHolder] {
         _ node: DeviceNode, descriptor: Int32, pid: Int32, startTime: UInt64, name: String
     ) {
         var holder =
-            self[pid] ?? DeviceHolder(pid: pid, startTime: startTime, name: name, files: [:], accelerators: [])
+            self[pid] ?? DeviceHolder(pid: pid, startTime: startTime, name: name, files: [:], addresses: [:])
         guard holder.files.count < DeviceHolder.fileLimit else { return }
         holder.files[descriptor] = node.path
-        if let pci = node.pci, !holder.accelerators.contains(pci) { holder.accelerators.append(pci) }
+        holder.addresses[node.path] = node.pci
         self[pid] = holder
     }
 }

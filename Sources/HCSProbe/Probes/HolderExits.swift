@@ -41,7 +41,7 @@ struct HolderExits: EventSource {
         return .host(
             HostEvent(
                 .holderExit, seen: seen, severity: signal.map(DeadlySignal.isCrash) == true ? .warning : .info,
-                accelerators: holder.accelerators, devicePaths: holder.paths, pid: holder.pid,
+                accelerators: holder.accelerators(), devicePaths: holder.paths, pid: holder.pid,
                 processName: holder.name, signal: signal, exitCode: exitCode, message: "\(holder.words), ended\(how)"))
     }
 

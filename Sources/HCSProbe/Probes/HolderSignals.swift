@@ -36,7 +36,7 @@ struct HolderSignals: EventSource {
         .host(
             HostEvent(
                 .holderSignal, seen: seen, severity: DeadlySignal.isCrash(signal) ? .warning : .info,
-                accelerators: holder.accelerators, devicePaths: holder.paths, pid: holder.pid,
+                accelerators: holder.accelerators(), devicePaths: holder.paths, pid: holder.pid,
                 processName: holder.name, signal: signal,
                 message: "\(holder.words), \(verb) \(DeadlySignal.name(signal))"))
     }

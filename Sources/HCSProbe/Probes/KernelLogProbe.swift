@@ -25,7 +25,7 @@ package final class KernelLogProbe: Probe {
     package func status() -> ProbeStatus { current.withLock { $0 } }
 
     package func run(_ context: ProbeContext) {
-        var pass = Pass(context: context)
+        var pass = Pass(context: context, options: options)
         // The program first: nothing may fall between it and the start of the reading.
         let object = attach { [pending = pass.pending] in pending.add($0) }
         let log: KernelLog
@@ -112,6 +112,7 @@ package final class KernelLogProbe: Probe {
 /// What the thread keeps while it runs.
 private struct Pass {
     let context: ProbeContext
+    let options: ProbeOptions
     let pending = Sightings()
 
     /// Hands the records over; returns how many the reader was too slow for.
@@ -121,6 +122,7 @@ private struct Pass {
         var lost: UInt64 = 0
         for record in batch.records {
             let sighting = isHistory ? nil : pending.take(record)
+            guard options.wants(record) else { continue }
             // The log's clock is not CLOCK_MONOTONIC, but near: good enough for the wall time of history.
             let seen = sighting ?? (isHistory ? min(record.monotonicMicroseconds &* 1000, now) : now)
             let age = Int64(clamping: (now - min(seen, now)) / 1_000_000)

@@ -1,4 +1,5 @@
 internal import CHCSProbe
+internal import HCSModel
 internal import HCSSystem
 
 /// Errors of memory controllers: the tracepoint ras:mc_event, or the counters of EDAC in sysfs

@@ -1,4 +1,5 @@
 internal import CHCSProbe
+internal import HCSModel
 internal import HCSSystem
 
 /// Processes killed for want of memory: the tracepoint oom:mark_victim, or the count in /proc/vmstat and those of the

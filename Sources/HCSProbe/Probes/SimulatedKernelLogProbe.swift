@@ -9,14 +9,14 @@ package final class SimulatedKernelLogProbe: Probe {
 
     package let name: String = SimulatedKernelLogProbe.probeName
     private let path: String
-    private let skipsExisting: Bool
+    private let options: ProbeOptions
     private let current: Mutex<ProbeStatus>
 
     /// nil when the options name no simulated log.
     package init?(options: ProbeOptions) {
         guard let path = options.simulatedLogPath else { return nil }
         self.path = path
-        skipsExisting = options.start == .now
+        self.options = options
         current = Mutex(ProbeStatus(name: Self.probeName, state: .unavailable, detail: "not started"))
     }
 
@@ -26,7 +26,7 @@ package final class SimulatedKernelLogProbe: Probe {
         let slash = path.lastIndex(of: "/")
         let directory = slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? "."
         var tail = FileTail(path: path)
-        if skipsExisting { tail.skipToEnd() }
+        if options.start == .now { tail.skipToEnd() }
         do {
             try follow(&tail, DirectoryWatch(directory), context)
         } catch {
@@ -59,6 +59,7 @@ package final class SimulatedKernelLogProbe: Probe {
         for line in lines {
             let record = KernelLogRecord(
                 sequence: nil, monotonicMicroseconds: now / 1000, facility: 0, level: 3, text: line)
+            guard options.wants(record) else { continue }
             let event = KernelLogEvent(
                 record: record, seenMonotonicNanoseconds: now, atMilliseconds: wall, via: .polling,
                 isHistory: isHistory,

@@ -55,7 +55,8 @@ final class StuckCalls: EventSource {
         let whose = holder?.words ?? "\(look.name) (pid \(look.pid))"
         return .host(
             HostEvent(
-                .stuckCall, seen: seen, severity: finding.severity, accelerators: holder?.accelerators ?? [],
+                .stuckCall, seen: seen, severity: finding.severity,
+                accelerators: holder?.accelerators(of: finding.path.map { [$0] }) ?? [],
                 devicePaths: finding.path.map { [$0] } ?? holder?.paths ?? [], pid: look.pid, processName: look.name,
                 amount: finding.seconds, codes: channel.map { [$0] } ?? [],
                 message:

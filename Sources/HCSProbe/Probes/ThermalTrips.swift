@@ -1,4 +1,5 @@
 internal import CHCSProbe
+internal import HCSModel
 internal import HCSSystem
 
 /// Thermal zones that pass a trip point: the tracepoint thermal:thermal_zone_trip, or the zones in sysfs

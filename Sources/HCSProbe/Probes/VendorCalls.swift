@@ -1,4 +1,5 @@
 internal import CHCSProbe
+internal import HCSModel
 internal import HCSSystem
 
 /// Which calls of programs into vendors' libraries are to be timed.
@@ -71,7 +72,7 @@ struct VendorCalls: EventSource {
         return .host(
             HostEvent(
                 .vendorCall, seen: .program(atNanoseconds: event.ktime_ns), severity: .info,
-                accelerators: holder?.accelerators ?? [], devicePaths: holder?.paths ?? [], pid: pid,
+                accelerators: holder?.accelerators() ?? [], devicePaths: holder?.paths ?? [], pid: pid,
                 processName: name, amount: seconds, codes: [function],
                 message:
                     "\(function) of \(name)\(pid.map { " (pid \($0))" } ?? "") took \(event.duration_ns / 1_000_000) ms"

@@ -164,6 +164,8 @@ extension ClusterState {
     /// Phase, attempt and place; a waiting one's changing reasons are not told.
     mutating func noteTransition(from old: WorkloadRecord?, to new: WorkloadRecord) {
         guard old?.phase != new.phase || old?.attempt != new.attempt || old?.node != new.node else { return }
+        if let decision = Decision(from: old, to: new) { decisions[decision, default: 0] += 1 }
+        if new.phase.hasEnded, old?.phase.hasEnded != true { ended[new.phase, default: 0] += 1 }
         let grant = new.grants.first ?? old?.grants.first
         let node = new.node ?? old?.node
         let key = node.flatMap { node in grant.map { DeviceKey(node: node, device: $0.device) } }

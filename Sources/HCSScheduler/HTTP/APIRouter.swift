@@ -7,11 +7,14 @@ import Hummingbird
 enum APIRouter {
     static func build(scheduler: Scheduler, tokens: Tokens) -> Router<BasicRequestContext> {
         let router = Router(context: BasicRequestContext.self)
+        let answers = HTTPAnswers()
+        router.add(middleware: AnswerCountMiddleware(answers: answers))
         router.add(middleware: ProblemMiddleware())
         router.get(RouterPath(Routes.health)) { _, _ in
             Response(status: .ok, body: .init(byteBuffer: .init(string: "ok\n")))
         }
         router.add(middleware: TokenMiddleware(tokens: tokens))
+        MetricsRoutes(scheduler: scheduler, answers: answers).add(to: router)
         NodeRoutes(scheduler: scheduler).add(to: router)
         WorkloadRoutes(scheduler: scheduler).add(to: router)
         CordonRoutes(scheduler: scheduler).add(to: router)

@@ -2,7 +2,8 @@ import HCSAPI
 import HTTPTypes
 import Hummingbird
 
-/// Everything but /healthz needs a token. The node token opens what agents use and nothing else.
+/// Everything but /healthz needs a token. The node token opens what agents use, and /metrics: a Prometheus need not hold
+/// the admin token.
 struct TokenMiddleware: RouterMiddleware {
     typealias Context = BasicRequestContext
     let tokens: Tokens
@@ -16,7 +17,7 @@ struct TokenMiddleware: RouterMiddleware {
         }
         let role = tokens.role(of: String(header.dropFirst("Bearer ".count)))
         guard let role else { throw APIProblem.unauthorized("this scheduler does not know the token") }
-        guard role == .admin || Self.isForNodes(request) else {
+        guard role == .admin || Self.isForNodes(request) || request.uri.path == Routes.metrics else {
             throw APIProblem.forbidden(
                 "the node token does not open \(request.method) \(request.uri.path.prefix(200)): use the admin token")
         }

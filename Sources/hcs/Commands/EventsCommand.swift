@@ -65,8 +65,8 @@ private struct EventReader: Sendable {
                 page = try await client.events(
                     after: after, wait: wait, filter: filter, since: after == 0 ? since : nil)
                 isAway = false
-            } catch let error as ClientError where follows && after > 0 && error.code == .unreachable {
-                if !isAway { tell("\(error.message) Waiting for it") }
+            } catch  where follows && after > 0 && Self.isAway(error) {
+                if !isAway { tell("\(error) Waiting for it") }
                 isAway = true
                 try await Task.sleep(for: .seconds(1))
                 continue
@@ -79,8 +79,15 @@ private struct EventReader: Sendable {
             after = page.next
             guard page.atEnd else { continue }
             guard follows else { return }
+            // A scheduler that is closing does not wait.
+            if page.items.isEmpty { try await Task.sleep(for: .milliseconds(50)) }
             wait = APILimits.longPollSeconds - 5
         }
+    }
+
+    /// It does not answer, or what stands before it says so.
+    private static func isAway(_ error: any Error) -> Bool {
+        (error as? ClientError)?.code == .unreachable || (error as? APIProblem).map { $0.status >= 500 } ?? false
     }
 
     private func tell(_ text: String) { FileHandle.standardError.write(Data("hcs: \(text)\n".utf8)) }

@@ -1,20 +1,24 @@
-/// Text from a vendor library is hostile: not terminated, not UTF-8, with terminal escapes. It is bounded and made
-/// printable ASCII before anybody stores or shows it.
+/// Text from a vendor library, from hardware and from processes is hostile: not terminated, not UTF-8, with terminal
+/// escapes. It is bounded and made printable ASCII before anybody stores or shows it.
 package enum PrintableText {
     /// No name, UUID or version of any vendor's library is longer (NVML's longest buffer is 96).
     package static let limit = 96
 
-    /// The bytes up to the first NUL, at most `limit`, everything outside printable ASCII replaced by `?`, without
-    /// blanks at the ends; nil where nothing is left.
+    /// All bytes, at most `limit`, everything outside printable ASCII replaced by `?`.
+    package static func of(_ bytes: some Sequence<UInt8>, limit: Int = 256) -> String {
+        String(decoding: bytes.prefix(limit).map(printable), as: UTF8.self)
+    }
+
+    /// The same of the bytes up to the first NUL, without blanks at the ends; nil where nothing is left.
     package static func clean(_ bytes: some Sequence<UInt8>, limit: Int = PrintableText.limit) -> String? {
-        var text: [UInt8] = []
-        for byte in bytes.prefix(limit) {
-            if byte == 0 { break }
-            text.append((0x20...0x7e).contains(byte) ? byte : UInt8(ascii: "?"))
-        }
+        var text = Array(bytes.prefix(limit).prefix { $0 != 0 }.map(printable))
         while text.last == 0x20 { text.removeLast() }
         let cleaned = text.drop { $0 == 0x20 }
         return cleaned.isEmpty ? nil : String(decoding: cleaned, as: UTF8.self)
+    }
+
+    private static func printable(_ byte: UInt8) -> UInt8 {
+        (0x20...0x7e).contains(byte) ? byte : UInt8(ascii: "?")
     }
 
     package static func clean(_ text: String, limit: Int = PrintableText.limit) -> String? {
