@@ -44,7 +44,7 @@ package struct PackingCore: Sendable {
         precondition(nodes.count < RankKey.nodeLimit, "packing knows at most a million nodes")
         self.policy = policy
         self.nodes = nodes
-        values = PackingValues(policy: policy, mix: mix, nodeCount: nodes.count)
+        values = PackingValues(policy: policy, mix: mix, nodes: nodes)
         memo = RankMemo(nodeCount: nodes.count)
         index = ShapeIndex(memory: nodes.map(\.memory))
         stamps = Array(repeating: -1, count: nodes.count)

@@ -8,12 +8,12 @@ struct PackingValues {
     /// Thousandths of a device below which two decreases count as equal.
     private static let quantum: Int64 = 20
 
-    init(policy: PackingPolicy, mix: WorkloadMix, nodeCount: Int) {
+    init(policy: PackingPolicy, mix: WorkloadMix, nodes: [PackingNode]) {
         fragment = policy == .fragmentation ? FragmentValue(mix: mix) : nil
-        stranded = policy == .stranded ? StrandedValue(mix: mix) : nil
+        stranded = policy == .stranded ? StrandedValue(mix: mix, pressure: mix.pressure(on: nodes)) : nil
         prices = policy == .stranded ? SupplyPrices(mix: mix) : nil
         if prices?.isEmpty == true { prices = nil }
-        known = KnownValues(nodeCount: policy == .bestFit ? 0 : nodeCount)
+        known = KnownValues(nodeCount: policy == .bestFit ? 0 : nodes.count)
     }
 
     var hasPrices: Bool { prices != nil }

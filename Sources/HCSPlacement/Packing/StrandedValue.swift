@@ -25,15 +25,18 @@ struct StrandedValue {
 
     static let sequences = 32
     static let length = 100
-    /// What a piece of work without devices weighs in the deck beside one with devices of the same popularity.
-    static let weightWithoutDevices = 0.5
+    /// What a piece of work without devices weighs in the deck beside one with devices of the same popularity: more where
+    /// CPU runs out before the devices, so that work with devices leaves it room.
+    private static func weightWithoutDevices(_ pressure: Double) -> Double {
+        0.5 + 2 * min(max((pressure - 0.9) / 0.1, 0), 1)
+    }
 
-    init(mix: WorkloadMix) {
+    /// `pressure`: CPU that the mix asks for by device, over CPU that the nodes have by device.
+    init(mix: WorkloadMix, pressure: Double) {
         let typical = mix.typical().prefix(Int(UInt16.max))
         guard !typical.isEmpty else { return }
-        let weights = typical.map { entry in
-            Double(entry.count) * (entry.shape.devices > 0 ? 1 : Self.weightWithoutDevices)
-        }
+        let withoutDevices = Self.weightWithoutDevices(pressure)
+        let weights = typical.map { Double($0.count) * ($0.shape.devices > 0 ? 1 : withoutDevices) }
         var generator = SplitMix64(state: 99)
         deck = Self.systematicSample(weights, count: Self.sequences * Self.length, using: &generator)
         deck.shuffle(using: &generator)
