@@ -74,11 +74,11 @@ private func shape(
     @Test(arguments: PackingPolicy.allCases)
     func `memory decides where, and work that differs in memory alone is told apart`(policy: PackingPolicy) {
         let roomy = [7, 300, 555]
-        let nodes = (0..<600).map { node([1000, 1000], memory: roomy.contains($0) ? 4000 : 1000) }
+        let nodes = (0..<600).map { node([1000, 1000, 1000, 1000], memory: roomy.contains($0) ? 4000 : 1000) }
         var core = PackingCore(nodes: nodes, policy: policy, mix: mix)
         let small = core.place(shape(1, memory: 10))
-        let large = (0..<6).map { _ in core.place(shape(1, memory: 2000))?.node }
-        #expect(small != nil && large == [7, 7, 300, 300, 555, 555].map { Optional($0) })
+        let large = (0..<6).map { _ in core.place(shape(1, memory: 2000))?.node ?? -1 }
+        #expect(small != nil && large.sorted() == [7, 7, 300, 300, 555, 555])
         #expect(core.place(shape(1, memory: 2000)) == nil)
         #expect(core.place(shape(1, memory: 1000)) != nil)
         core.release(shape(1, memory: 2000), PackingPlacement(node: 300, devices: 1))
@@ -100,7 +100,7 @@ private func shape(
                 Array(repeating: 1000, count: [1, 2, 4, 8][i % 4]), cores: [16, 96, 32, 64][i / 4 % 4], memory: 20000)
         }
         var core = PackingCore(nodes: nodes, policy: .stranded, mix: mix)
-        for step in 0..<120 {
+        for step in 0..<60 {
             guard let pod = pods.randomElement(using: &generator) else { continue }
             var other = PackingCore(nodes: nodes.indices.map { core.node($0) }, policy: .stranded, mix: mix)
             #expect(core.place(pod) == other.place(pod), "step \(step)")
