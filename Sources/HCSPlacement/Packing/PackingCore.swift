@@ -231,10 +231,10 @@ package struct PackingCore: Sendable {
         }
     }
 
-    /// Prices follow the free supply after as many changes as there are nodes.
+    /// Prices follow the free supply after a sixteenth as many changes as there are nodes.
     private mutating func renewPrices() {
         let now = forgotten + changes.count
-        guard values.hasPrices, now - changesAtPrices >= max(64, nodes.count) else { return }
+        guard values.hasPrices, now - changesAtPrices >= max(64, nodes.count / 16) else { return }
         changesAtPrices = now
         values.updatePrices()
     }
