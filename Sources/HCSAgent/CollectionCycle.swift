@@ -146,35 +146,44 @@ package struct CollectionCycle: Service {
     // MARK: Faults
 
     private func watchFaults() async {
-        for await seen in probes.events {
-            let event: KernelLogEvent
-            switch seen {
-            case .kernelLog(let line): event = line
+        await probes.read { await take($0) }
+    }
+
+    /// What the probes saw since the last time: judged, told and kept together.
+    private func take(_ events: [ProbeEvent]) async {
+        var lines: [(fault: Fault, isHistory: Bool)] = []
+        var news = false
+        for event in events {
+            switch event {
             case .host(let what):
                 logger.log(
                     level: what.severity < .warning ? .debug : .warning, "\(what.kind.rawValue): \(what.message)")
-                if let fault = HostFault(what), case .counted = await health.record(fault) {
-                    await publishHealth(at: RealtimeClock.nowMilliseconds())
-                    await health.save()
-                }
-                continue
-            }
-            // What stands in the log from an earlier simulation concerns nobody now; real history does.
-            if event.isHistory && event.simulated { continue }
-            guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else { continue }
-            let outcome = await health.record(fault)
-            metrics.logged(fault, outcome, devices: await devices.devices, isHistory: event.isHistory)
-            if note(fault, outcome) {
-                await publishHealth(at: RealtimeClock.nowMilliseconds())
-                await health.save()
+                if let fault = HostFault(what), case .counted = await health.record(fault) { news = true }
+            case .kernelLog(let line):
+                // What stands in the log from an earlier simulation concerns nobody now; real history does.
+                if line.isHistory && line.simulated { continue }
+                guard let fault = FaultParser.fault(in: line, trustUserKmsg: trustUserKernelLog) else { continue }
+                lines.append((fault, line.isHistory))
             }
         }
+        if !lines.isEmpty {
+            let outcomes = await health.record(lines.map(\.fault))
+            let known = await devices.devices
+            for (line, outcome) in zip(lines, outcomes) {
+                metrics.logged(line.fault, outcome, devices: known, isHistory: line.isHistory)
+                if note(line.fault, outcome) { news = true }
+            }
+        }
+        guard news else { return }
+        await publishHealth(at: RealtimeClock.nowMilliseconds())
+        await health.save()
     }
 
     /// What the vendors' libraries tell is mostly in the kernel log too; the analyzer counts a fault once.
     private func countEvents(of sweep: DeviceSweep, devices: [Device], at now: Int64) async {
-        for fault in LibraryEvents.faults(in: sweep.samples, of: devices, at: now) {
-            let outcome = await health.record(fault)
+        let faults = LibraryEvents.faults(in: sweep.samples, of: devices, at: now)
+        guard !faults.isEmpty else { return }
+        for (fault, outcome) in zip(faults, await health.record(faults)) {
             metrics.told(fault, outcome)
             _ = note(fault, outcome)
         }

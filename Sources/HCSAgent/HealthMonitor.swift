@@ -46,7 +46,8 @@ package actor HealthMonitor {
         for (id, sample) in samples { analyzer.record(sample, for: id, at: now) }
     }
 
-    package func record(_ fault: Fault) -> HealthAnalyzer.FaultOutcome { analyzer.record(fault) }
+    /// In their order; an outcome for each.
+    package func record(_ faults: [Fault]) -> [HealthAnalyzer.FaultOutcome] { faults.map { analyzer.record($0) } }
 
     package func record(_ fault: HostFault) -> HealthAnalyzer.FaultOutcome { analyzer.record(fault) }
 

@@ -172,7 +172,7 @@ package struct SignalReadings: Hashable, Sendable, ExpressibleByDictionaryLitera
 
     /// All instances of one signal, the bare one included.
     package func all(_ signal: Signal) -> [(instance: String?, value: Double)] {
-        sorted.filter { $0.key.signal == signal }.map { ($0.key.instance, $0.value) }
+        values.filter { $0.key.signal == signal }.sorted { $0.key < $1.key }.map { ($0.key.instance, $0.value) }
     }
 }
 

@@ -21,6 +21,10 @@ package struct ProbeContext: Sendable {
     /// Hands an event over; false when the reader is too slow and the event was dropped: count it.
     package let emit: @Sendable (ProbeEvent) -> Bool
 
+    /// A probe that was just told something waits so long before it looks again, in milliseconds: a storm wakes it some
+    /// fifty times a second at most. Ring buffers and the kernel log hold what comes meanwhile.
+    static let pause: Int32 = 20
+
     package init(
         stop: WakeUp, ready: @escaping @Sendable () -> Void, emit: @escaping @Sendable (ProbeEvent) -> Bool
     ) {

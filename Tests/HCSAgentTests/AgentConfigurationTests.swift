@@ -129,11 +129,11 @@ import Testing
         let fault = Fault(
             family: "xid", code: 79, vendor: .nvidia, pci: nil, message: "m", sequence: 5, atMilliseconds: 0,
             simulated: false)
-        #expect(await monitor.record(fault) == .counted([DeviceID("GPU-a")]))
+        #expect(await monitor.record([fault]) == [.counted([DeviceID("GPU-a")])])
         await monitor.save()
         let next = HealthMonitor(policy: policy, bootID: "b", path: path, logger: AgentFixtures.logger)
         await next.update(devices: [AgentFixtures.device()], at: 0)
         #expect(await next.healths(at: 0)[DeviceID("GPU-a")]?.score == 0, "the latch survives the restart")
-        #expect(await next.record(fault) == .duplicate)
+        #expect(await next.record([fault]) == [.duplicate])
     }
 }

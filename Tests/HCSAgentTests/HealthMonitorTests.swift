@@ -28,7 +28,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = directory.file("health.json")
         let one = try await monitor(path)
-        #expect(await one.record(fault(79)) == .counted([card]))
+        #expect(await one.record([fault(79)]) == [.counted([card])])
         let clearing = try await one.setHealthy(card, reason: "reseated, burned in", actor: "alice", at: 5)
         #expect(clearing.latches == ["Xid 79: m"])
         let next = try await monitor(path)
@@ -43,14 +43,14 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = directory.file("health.json")
         let one = try await monitor(path)
-        _ = await one.record(fault(79))
+        _ = await one.record([fault(79)])
         let order = Clearance(
             id: AgentFixtures.id(7), node: "n", device: card, reason: "reseated", by: "ada", atMilliseconds: 1)
         let told = await one.apply(order, at: 5)
         #expect(told == ClearanceOutcome(id: order.id, applied: true, message: "taken off: Xid 79: m"))
         #expect(await one.clearings().map(\.actor) == ["ada"])
         let next = try await monitor(path)
-        _ = await next.record(fault(95, at: 10))
+        _ = await next.record([fault(95, at: 10)])
         #expect(await next.apply(order, at: 20) == told)
         #expect(await next.healths(at: 30)[card]?.score == 0, "what latched meanwhile stays")
         #expect(await next.clearings().count == 1)
@@ -64,7 +64,7 @@ import Testing
     @Test func `what cannot be written was not taken off`() async throws {
         let directory = try TemporaryDirectory()
         let one = try await monitor(directory.file("missing/health.json"))
-        _ = await one.record(fault(79))
+        _ = await one.record([fault(79)])
         await #expect(throws: (any Error).self) {
             try await one.setHealthy(card, reason: "x", actor: "alice", at: 5)
         }
@@ -75,7 +75,7 @@ import Testing
     @Test func `no reason and an unknown device are refused`() async throws {
         let directory = try TemporaryDirectory()
         let one = try await monitor(directory.file("health.json"))
-        _ = await one.record(fault(79))
+        _ = await one.record([fault(79)])
         for (id, reason) in [(card, " "), (card, String(repeating: "x", count: 501)), (DeviceID("GPU-b"), "x")] {
             await #expect(throws: HealthError.self) {
                 try await one.setHealthy(id, reason: reason, actor: "alice", at: 5)
@@ -100,7 +100,7 @@ import Testing
             await one.save(at: 1_000_000 + tick * 10_000)
         }
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == empty)
-        _ = await one.record(fault(48, at: 60_000))
+        _ = await one.record([fault(48, at: 60_000)])
         await one.save(at: 1_060_000)
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) != empty)
 

@@ -101,7 +101,7 @@ struct KernelTests {
         let event = try #require(collector.events.first)
         #expect(event.kind == .vendorCall && event.codes == ["usleep"] && event.processName == "long-call")
         #expect((event.amount ?? 0) >= 0.2)
-        if PIDNamespace.isInitial(root: .real) { #expect(event.pid == getpid()) }
+        if Procfs(root: .real).isInitialPIDNamespace { #expect(event.pid == getpid()) }
         print("attached: uprobe, uretprobe")
     }
 
@@ -148,7 +148,7 @@ struct KernelTests {
 @Suite(
     .serialized,
     .enabled(
-        if: ThisKernel.takesPrograms && PIDNamespace.isInitial(root: .real),
+        if: ThisKernel.takesPrograms && Procfs(root: .real).isInitialPIDNamespace,
         "skipped, because eBPF needs kernel BTF, root or CAP_BPF and CAP_PERFMON, and the host's pid namespace"))
 struct HolderKernelTests {
     let options = ProbeOptions(deviceNodes: ["/dev/full"], stuckAfterSeconds: 1)
@@ -408,7 +408,9 @@ final class HostCollector: Sendable {
 
     init(_ runner: ProbeRunner) {
         Task { [weak self] in
-            for await case .host(let event) in runner.events { self?.seen.withLock { $0.append(event) } }
+            await runner.read { events in
+                for case .host(let event) in events { self?.seen.withLock { $0.append(event) } }
+            }
         }
     }
 

@@ -3,7 +3,7 @@ package import HCSModel
 internal import HCSSystem
 internal import Synchronization
 
-/// Watches the kernel log. Records always come from /dev/kmsg, with their sequence numbers; where eBPF may be used, the
+/// Watches the kernel log for lines that may be a fault's (`FaultParser.mayBeFault`). Records always come from /dev/kmsg, with their sequence numbers; where eBPF may be used, the
 /// program on printk:console (bpf/kernel_log.bpf.c) wakes the thread and gives the kernel's time. The polling form waits
 /// for the device itself.
 package final class KernelLogProbe: Probe {
@@ -42,8 +42,10 @@ package final class KernelLogProbe: Probe {
         var isHistory = true
         while true {
             object?.consume()
+            let isQuiet: Bool
             do {
                 let batch = try log.readAvailable()
+                isQuiet = batch.records.isEmpty
                 let lost = pass.deliver(batch, isHistory: isHistory)
                 count(
                     events: UInt64(batch.records.count), dropped: batch.dropped + lost, programDrops: object?.drops ?? 0
@@ -60,6 +62,8 @@ package final class KernelLogProbe: Probe {
             if isHistory {
                 isHistory = false
                 pass.context.ready()
+            } else if !isQuiet, Readiness.wait([pass.context.stop.number], milliseconds: ProbeContext.pause)[0] {
+                return
             }
             // The program sees a line just before it can be read, and the device's own sign comes milliseconds later
             // (it waits for a timer tick): so look again soon while a sighting has no record yet.
@@ -119,7 +123,7 @@ private struct Pass {
         let now = MonotonicClock.nowNanoseconds()
         let wall = RealtimeClock.nowMilliseconds()
         var lost: UInt64 = 0
-        for record in batch.records {
+        for record in batch.records where FaultParser.mayBeFault(record.text) {
             let sighting = isHistory ? nil : pending.take(record)
             // The log's clock is not CLOCK_MONOTONIC, but near: good enough for the wall time of history.
             let seen = sighting ?? (isHistory ? min(record.monotonicMicroseconds &* 1000, now) : now)
