@@ -167,7 +167,9 @@ package struct CollectionCycle: Service {
             }
         }
         if !lines.isEmpty {
-            let outcomes = await health.record(lines.map(\.fault))
+            let pids = Set(lines.lazy.filter { !$0.isHistory }.compactMap(\.fault.pid))
+            let jobs = pids.isEmpty ? [:] : await supervisor.jobs(of: pids)
+            let outcomes = await health.record(ProcessJobs.name(lines.map(\.fault), by: jobs))
             let known = await devices.devices
             for (line, outcome) in zip(lines, outcomes) {
                 metrics.logged(line.fault, outcome, devices: known, isHistory: line.isHistory)
