@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -229,7 +230,8 @@ static void start_scheduler(void) {
     }
 }
 
-static pid_t start_agent(char *scenario, char *libraries, int metrics) {
+/* `more` is one more flag, or NULL. */
+static pid_t start_agent(char *scenario, char *libraries, int metrics, char *more) {
     char agent[600], worker[600], state[64], config[64], run_directory[64], segments[64], url[64], metrics_port[16], node_token[80];
     snprintf(agent, sizeof agent, "%s/hcs-agent", programs);
     snprintf(worker, sizeof worker, "%s/hcs-vendor-worker", programs);
@@ -245,7 +247,7 @@ static pid_t start_agent(char *scenario, char *libraries, int metrics) {
     char *argv[] = {agent, "run", "--scheduler", url, "--token-file", node_token, "--node-name", "bench", "--state-dir", state,
                     "--config-dir", config, "--runtime-dir", run_directory, "--segment-dir", segments, "--simulate",
                     scenario, "--simulated-libraries", libraries, "--simulated-kernel-log", simulated_log,
-                    "--trust-user-kmsg", "--worker", worker, "--metrics-port", metrics_port, "--log-level", "warning", NULL};
+                    "--trust-user-kmsg", "--worker", worker, "--metrics-port", metrics_port, "--log-level", "warning", more, NULL};
     running[1] = start(argv);
     pthread_mutex_lock(&lock);
     if (!wait_for(&appeared, DEVICES, NULL, 60))
@@ -292,24 +294,32 @@ static void open_log(void) {
     printf("real kernel log (/dev/kmsg), kernel.printk_devkmsg=on for the run\n");
 }
 
-/* The sum of a counter of the agent's over the kernel log's two probes. */
-static double metric(int metrics, const char *name) {
+/* A series of the agent's, as it stands in /metrics; -1 where it is not there. */
+static double series(int metrics, const char *name) {
     static char text[ANSWER];
     size_t have = 0;
     int fd = connect_to(metrics, NULL);
     static const char get[] = "GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
-    if (fd < 0 || write(fd, get, sizeof get - 1) < 0)
+    if (fd < 0)
+        return -1;
+    if (write(fd, get, sizeof get - 1) < 0)
         die("the agent's /metrics does not answer");
     for (ssize_t got; have < sizeof text - 1 && (got = read(fd, text + have, sizeof text - 1 - have)) > 0;)
         have += (size_t)got;
     close(fd);
     text[have] = 0;
-    char series[160];
-    snprintf(series, sizeof series, "\n%s{probe=\"%s\"} ", name, is_kernel_log ? "kernel-log" : "simulated-kernel-log");
-    char *found = strstr(text, series);
-    if (found == NULL)
-        die("/metrics has no %s", series + 1);
-    return strtod(found + strlen(series), NULL);
+    char *found = strstr(text, name);
+    return found == NULL ? -1 : strtod(found + strlen(name), NULL);
+}
+
+/* A counter of the probe that reads the log. */
+static double metric(int metrics, const char *name) {
+    char text[160];
+    snprintf(text, sizeof text, "\n%s{probe=\"%s\"} ", name, is_kernel_log ? "kernel-log" : "simulated-kernel-log");
+    double value = series(metrics, text);
+    if (value < 0)
+        die("/metrics has no %s", text + 1);
+    return value;
 }
 
 /* ---- what is measured ---- */
@@ -404,6 +414,43 @@ static void storm(pid_t agent, int metrics, double seconds, unsigned share) {
     row("  hard faults that the scheduler was not told of", "", faults - decided, 0);
 }
 
+/* Nanoseconds of CPU time of the shortest system call there is; the least of many rounds. */
+static double system_call(void) {
+    enum { ROUNDS = 50, CALLS = 20000 };
+    double best = 1e9;
+    for (int i = 0; i < ROUNDS; i++) {
+        struct timespec from, to;
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+        for (int j = 0; j < CALLS; j++)
+            syscall(SYS_getppid);
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+        double each = ((double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec)) / CALLS;
+        if (each < best)
+            best = each;
+    }
+    return best;
+}
+
+/* What the opt-in probe of system calls on devices costs every other system call. */
+static void tax(char *scenario, char *libraries, int metrics) {
+    double without = system_call();
+    stop(running[1]);
+    start_agent(scenario, libraries, metrics, "--time-device-calls");
+    double from = now(), attached = -1;
+    while (attached != 1 && now() - from < 30) {
+        usleep(100000);
+        attached = series(metrics, "\nhcs_probe_state{probe=\"device-calls\",state=\"attached\"} ");
+    }
+    if (attached != 1) {
+        printf("--time-device-calls: the eBPF program is not attached here, so nothing to measure\n");
+        return;
+    }
+    double with = system_call();
+    row("getppid()", "ns", without, 0);
+    row("  while hcs-agent runs with --time-device-calls", "ns", with, 0);
+    row("  ratio", "", with / without, 0);
+}
+
 static void interrupted(int number) {
     for (size_t i = 0; i < RUNNING; i++)
         if (running[i] > 0)
@@ -442,12 +489,13 @@ int main(int argc, char **argv) {
     if (buffers[0] == NULL || buffers[1] == NULL || pthread_create(&thread, NULL, follow, buffers[0]) != 0)
         die("no memory");
     int metrics = local_port(NULL), fd = connect_to(port, NULL);
-    pid_t agent = start_agent(argv[3], argv[2], metrics);
+    pid_t agent = start_agent(argv[3], argv[2], metrics, NULL);
     open_log();
     printf("\n");
     latency(fd, buffers[1], injections);
     set_healthy(fd, buffers[1]);
     storm(agent, metrics, seconds, (unsigned)share);
+    tax(argv[3], argv[2], metrics);
     printf("\n%d of the targets missed%s\n", missed, lost > 0 ? "; PROMISE BROKEN: faults were lost" : "");
     pthread_cancel(thread);
     pthread_join(thread, NULL);

@@ -3,7 +3,7 @@ package import HCSProbe
 
 extension HostFault {
     /// What a probe saw, as the health core takes it. Nil: what says nothing of anybody's health (who holds a device, how a
-    /// process ended, pressure).
+    /// process ended, a call that can be interrupted, pressure).
     package init?(_ event: HostEvent) {
         let kind: Kind
         switch event.kind {
@@ -13,6 +13,8 @@ extension HostFault {
         case .firmwareRecord: kind = .firmwareRecord
         case .outOfMemoryKill: kind = .outOfMemoryKill
         case .thermalTrip: kind = .thermalTrip
+        // Some drivers wait for work in a call that can be interrupted.
+        case .stuckCall where event.severity == .info: return nil
         case .stuckCall: kind = .stuckCall
         case .holderGone, .holderExit: kind = .holderGone
         case .holderSignal, .holderFound, .pressure, .vendorCall: return nil

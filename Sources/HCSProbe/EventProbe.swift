@@ -62,10 +62,10 @@ final class EventProbe<Source: EventSource>: Probe {
     }
 
     private func watch(_ object: BPFObject, _ inbox: Inbox, _ context: ProbeContext) {
-        inbox.source.refresh(object)
+        _ = inbox.source.refresh(object)
         context.ready()
         while !Readiness.wait([context.stop.number, object.number], milliseconds: Source.refreshInterval)[0] {
-            inbox.source.refresh(object)
+            let kept = inbox.source.refresh(object)
             object.consume()
             emit(kept + inbox.take(), context)
             let drops = object.newDrops()

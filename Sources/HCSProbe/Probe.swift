@@ -51,8 +51,8 @@ package struct ProbeOptions: Sendable {
     package var deviceNodes: [String]
     /// From when on a call that cannot be interrupted is told of, in seconds.
     package var stuckAfterSeconds: Double
-    /// Whether to tell, as information, of long calls that can be interrupted: some drivers wait for work in one.
-    package var tellsInterruptibleCalls: Bool
+    /// Whether every system call on a device is timed: that taxes every system call of the host.
+    package var timesDeviceCalls: Bool
     /// nil: calls into vendors' libraries are not timed. Each call costs about a microsecond, on some processors ten.
     package var vendorCalls: VendorCallOptions?
     /// Events that wait for the reader at most; later ones are dropped and counted, since the first of a storm tell most.
@@ -63,8 +63,8 @@ package struct ProbeOptions: Sendable {
     package init(
         root: HostRoot = .real, kernelLogPath: String? = KernelLog.devicePath, useBPF: Bool = true,
         start: KernelLog.Start = .now, simulatedLogPath: String? = nil, watchesHost: Bool = true,
-        deviceNodes: [String] = [], stuckAfterSeconds: Double = 10, tellsInterruptibleCalls: Bool = false,
-        vendorCalls: VendorCallOptions? = nil, bufferLimit: Int = 4096
+        deviceNodes: [String] = [], stuckAfterSeconds: Double = 10,
+        timesDeviceCalls: Bool = false, vendorCalls: VendorCallOptions? = nil, bufferLimit: Int = 4096
     ) {
         self.root = root
         self.kernelLogPath = kernelLogPath
@@ -74,7 +74,7 @@ package struct ProbeOptions: Sendable {
         self.watchesHost = watchesHost
         self.deviceNodes = deviceNodes
         self.stuckAfterSeconds = stuckAfterSeconds
-        self.tellsInterruptibleCalls = tellsInterruptibleCalls
+        self.timesDeviceCalls = timesDeviceCalls
         self.vendorCalls = vendorCalls
         self.bufferLimit = bufferLimit
     }

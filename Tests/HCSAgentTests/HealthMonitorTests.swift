@@ -61,6 +61,42 @@ import Testing
         #expect(!refused.applied && refused.message.contains("no device GPU-b"))
     }
 
+    @Test func `a call that can be interrupted is information, one that cannot lowers the score`() {
+        func fault(_ severity: HostEvent.Severity) -> HostFault? {
+            HostFault(
+                HostEvent(
+                    .stuckCall, seen: Sighting(monotonicNanoseconds: 0, atMilliseconds: 0, via: .bpf),
+                    severity: severity, pid: 7, amount: 500, message: ""))
+        }
+        #expect(fault(.info) == nil)
+        #expect(fault(.warning)?.kind == .stuckCall && fault(.error)?.seconds == 500)
+    }
+
+    /// Xid 31 of three processes.
+    private func storm() -> [Fault] {
+        [101, 102, 103].map { pid in
+            Fault(
+                family: "xid", code: 31, vendor: .nvidia, pci: nil, message: "",
+                record: "NVRM: Xid (PCI:0000:3b:00): 31, pid=\(pid), name=python", sequence: nil, atMilliseconds: 0,
+                simulated: false)
+        }
+    }
+
+    @Test func `the faults of a program with several processes are one job's, those of several programs the device's`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        func factors(_ name: String, _ jobs: [Int32: WorkloadID]) async throws -> [String] {
+            let monitor = try await monitor(directory.file(name))
+            _ = await monitor.record(ProcessJobs.name(storm(), by: jobs))
+            return await monitor.healths(at: 0)[card]?.reasons.map(\.factor) ?? []
+        }
+        let (one, two) = (AgentFixtures.id(1), AgentFixtures.id(2))
+        #expect(try await factors("a", [101: one, 102: one, 103: one]).isEmpty)
+        #expect(try await factors("b", [101: one, 102: one, 103: two]) == ["application-xid"])
+        #expect(try await factors("c", [:]) == ["application-xid"], "by their pids, where nothing else is known")
+    }
+
     @Test func `what cannot be written was not taken off`() async throws {
         let directory = try TemporaryDirectory()
         let one = try await monitor(directory.file("missing/health.json"))

@@ -286,6 +286,41 @@ struct HolderKernelTests {
         stuck.release()
         print("attached: iter/task")
     }
+
+    @Test func `a call on a device is told of while it lasts and when it ends, and nobody else's is`() async throws {
+        // A FIFO stands for the node; a shell that has it open to read and write waits in a read of it.
+        let device = directory.file("device")
+        let gate = directory.file("gate")
+        for path in [device, gate] { try #require(mkfifo(path, 0o600) == 0) }
+        let child = try Child(["/bin/sh", "-c", "exec 8<>\(device); read line <\(gate); read line <&8; exit 0"])
+        let other = try Child(["/bin/sh", "-c", "exec 8<>\(device); read line <&8"])
+        var options = self.options
+        options.timesDeviceCalls = true
+        options.stuckAfterSeconds = 0.5
+        // As `device-holders` would find it.
+        options.holders.replace([
+            child.pid: DeviceHolder(pid: child.pid, startTime: 0, name: "sh", files: [8: device], accelerators: [])
+        ])
+        let probe = try #require(EventProbe<DeviceCalls>(options: options))
+        let runner = ProbeRunner(probes: [probe])
+        try await runner.start()
+        try #require(probe.status().state == .attached, "\(probe.status())")
+        let collector = HostCollector(runner)
+        func told(_ words: String) -> Bool { collector.events.contains { $0.message.contains(words) } }
+        try KernelFile.text("go\n", to: gate)
+        #expect(await eventually { told("is in system call") })
+        other.signal(SIGKILL)
+        #expect(await eventually { other.hasEnded })
+        try KernelFile.text("line\n", to: device)
+        #expect(await eventually { told("came back from system call") })
+        for event in collector.events {
+            #expect(event.kind == .stuckCall && event.pid == child.pid && event.devicePaths == [device])
+            #expect(event.seen.via == .bpf && event.severity == .info && (event.amount ?? 0) >= 0.5)
+        }
+        #expect(await eventually { child.hasEnded })
+        await runner.stop()
+        print("attached: raw_syscalls:sys_enter, raw_syscalls:sys_exit")
+    }
 }
 
 /// A thread of this process in state D: its child shares its memory and waits for a FIFO before it becomes another program,
@@ -446,7 +481,7 @@ enum ThisKernel {
     static let programs: [Program] = [
         Program(PCIeErrors.self), Program(MachineChecks.self), Program(MemoryErrors.self),
         Program(FirmwareRecords.self), Program(OutOfMemoryKills.self), Program(HolderExits.self),
-        Program(HolderSignals.self), Program(ThermalTrips.self),
+        Program(HolderSignals.self), Program(ThermalTrips.self), Program(DeviceCalls.self),
     ]
 
     /// Of code of the kernel's whose first byte is not 0; 0 where its symbols are hidden.

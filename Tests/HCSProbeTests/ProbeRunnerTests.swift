@@ -209,6 +209,10 @@ private func marker() -> String {
             #expect(
                 report.lines.contains { $0.hasPrefix("info    probe \(probe.name): ") && !$0.contains("not started") })
         }
+        for probe in ProbeRegistry.optional {
+            let line = "info    probe \(probe.name): unavailable, off: hcs-agent \(probe.flag) turns it on"
+            #expect(report.lines.contains(line))
+        }
         let absent = ProbeDoctor.report(
             options: ProbeOptions(root: HostRoot("/nonexistent"), kernelLogPath: "/nonexistent/kmsg"))
         #expect(!absent.btf.isAvailable && !absent.kernelLog.isAvailable)
