@@ -297,9 +297,10 @@ struct HolderKernelTests {
         var options = self.options
         options.timesDeviceCalls = true
         options.stuckAfterSeconds = 0.5
-        // As `device-holders` would find it.
+        // As `device-holders` would find it in the last read: the shell makes 8 its standard input for that.
+        let files: [Int32: String] = [0: device, 8: device]
         options.holders.replace([
-            child.pid: DeviceHolder(pid: child.pid, startTime: 0, name: "sh", files: [8: device], accelerators: [])
+            child.pid: DeviceHolder(pid: child.pid, startTime: 0, name: "sh", files: files, accelerators: [])
         ])
         let probe = try #require(EventProbe<DeviceCalls>(options: options))
         let runner = ProbeRunner(probes: [probe])

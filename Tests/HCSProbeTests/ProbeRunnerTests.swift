@@ -187,7 +187,7 @@ private func marker() -> String {
         let directory = try TemporaryDirectory()
         let options = ProbeOptions(
             kernelLogPath: directory.file("no-kmsg"), simulatedLogPath: directory.file("log"),
-            vendorCalls: VendorCallOptions(libraries: []))
+            timesDeviceCalls: true, vendorCalls: VendorCallOptions(libraries: []))
         let probes = ProbeRegistry.probes(for: options)
         #expect(probes.count == ProbeRegistry.factories.count)
         #expect(Set(probes.map(\.name)).count == probes.count)
