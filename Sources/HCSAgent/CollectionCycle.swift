@@ -146,12 +146,13 @@ package struct CollectionCycle: Service {
     // MARK: Faults
 
     private func watchFaults() async {
-        await probes.read { await take($0) }
+        var memory = LineMemory()
+        await probes.read { await take($0, &memory) }
     }
 
     /// What the probes saw since the last time: judged, told and kept together.
-    private func take(_ events: [ProbeEvent]) async {
-        var lines: [(fault: Fault, isHistory: Bool)] = []
+    private func take(_ events: [ProbeEvent], _ memory: inout LineMemory) async {
+        var lines: [LineMemory.Reading] = []
         var news = false
         for event in events {
             switch event {
@@ -162,12 +163,11 @@ package struct CollectionCycle: Service {
             case .kernelLog(let line):
                 // What stands in the log from an earlier simulation concerns nobody now; real history does.
                 if line.isHistory && line.simulated { continue }
-                guard let fault = FaultParser.fault(in: line, trustUserKmsg: trustUserKernelLog) else { continue }
-                lines.append((fault, line.isHistory))
+                if let read = memory.read(line, trustUserKmsg: trustUserKernelLog) { lines.append(read) }
             }
         }
         if !lines.isEmpty {
-            let pids = Set(lines.lazy.filter { !$0.isHistory }.compactMap(\.fault.pid))
+            let pids = Set(lines.lazy.filter { !$0.isHistory }.compactMap(\.pid))
             let jobs = pids.isEmpty ? [:] : await supervisor.jobs(of: pids)
             let outcomes = await health.record(ProcessJobs.name(lines.map(\.fault), by: jobs))
             let known = await devices.devices

@@ -113,7 +113,7 @@ package actor HealthMonitor {
 
     private func write(_ state: HealthState) throws {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        encoder.outputFormatting = .sortedKeys
         try AtomicFile.write(Array(try encoder.encode(state)), to: path)
         saved = state.pressing
     }
