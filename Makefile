@@ -125,7 +125,7 @@ fmt: ## format the Swift and C sources in place
 demo: build ## the whole path on simulated devices, under a minute
 	@$(BIN)/hcs-demo
 
-bench: bench-interceptor bench-agent bench-placement ## run the benchmarks
+bench: bench-interceptor bench-agent bench-health bench-placement ## run the benchmarks
 
 bench-interceptor: deps ## what the preload library costs, in one table (PEER=another preload library)
 	@$(MAKE) -C Benchmarks/interceptor OUT=$(CURDIR)/.build/bench-interceptor PEER='$(PEER)' bench
@@ -135,6 +135,12 @@ bench-agent: deps ## what agent and workers cost, in one table (SECONDS=300, EXP
 	@$(MAKE) -s -C CSources OUT='$(CURDIR)/.build/bench-agent/native' all
 	@$(MAKE) -C Benchmarks/agent OUT='$(CURDIR)/.build/bench-agent' PROGRAMS='$(CURDIR)/.build/release' \
 	    LIBRARIES='$(CURDIR)/.build/bench-agent/native/simulated' bench
+
+bench-health: deps ## from a kernel-log line to the scheduler, and a storm of lines (root; INJECTIONS=1000, SECONDS=60)
+	@for program in hcs-agent hcs-scheduler hcs-vendor-worker; do swift build -c release --product $$program; done
+	@$(MAKE) -s -C CSources OUT='$(CURDIR)/.build/bench-health/native' all
+	@$(MAKE) -C Benchmarks/health OUT='$(CURDIR)/.build/bench-health' PROGRAMS='$(CURDIR)/.build/release' \
+	    LIBRARIES='$(CURDIR)/.build/bench-health/native/simulated' bench
 
 bench-placement: deps ## decisions per second of the placement core (NODES=, PODS=: CSV files of a trace; VARIANTS=1: quality on its variants)
 	@HCS_LIGHT=1 swift build -c release --product bench-placement --scratch-path .build/bench-placement

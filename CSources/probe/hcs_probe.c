@@ -212,15 +212,43 @@ int hcs_probe_set(struct hcs_probe *probe, const char *map, uint64_t value) {
     return fd < 0 ? fd : bpf_map_update_elem(fd, &key, &value, BPF_ANY);
 }
 
-int hcs_probe_mark(struct hcs_probe *probe, const char *map, uint32_t key, int marked) {
+static int mark(struct hcs_probe *probe, const char *map, const void *key, int marked) {
     uint8_t value = 1;
     int r, fd = bpf_object__find_map_fd_by_name(probe->object, map);
     if (fd < 0)
         return fd;
     if (marked)
-        return bpf_map_update_elem(fd, &key, &value, BPF_ANY);
-    r = bpf_map_delete_elem(fd, &key);
+        return bpf_map_update_elem(fd, key, &value, BPF_ANY);
+    r = bpf_map_delete_elem(fd, key);
     return r == -ENOENT ? 0 : r;
+}
+
+int hcs_probe_mark(struct hcs_probe *probe, const char *map, uint32_t key, int marked) {
+    return mark(probe, map, &key, marked);
+}
+
+int hcs_probe_mark_wide(struct hcs_probe *probe, const char *map, uint64_t key, int marked) {
+    return mark(probe, map, &key, marked);
+}
+
+int hcs_probe_values(struct hcs_probe *probe, const char *map, void *ret_values, size_t size, size_t limit) {
+    struct bpf_map *found = bpf_object__find_map_by_name(probe->object, map);
+    uint32_t key = 0, next;
+    size_t count = 0, steps = 0;
+    int fd;
+
+    if (found == NULL || bpf_map__key_size(found) != sizeof(key) || bpf_map__value_size(found) != size)
+        return -EINVAL;
+    fd = bpf_map__fd(found);
+    /* A key that was taken out sends the walk to the beginning again: hence a limit of its own. */
+    for (void *from = NULL; count < limit && steps < 2 * limit; steps++, from = &key) {
+        if (bpf_map_get_next_key(fd, from, &next) < 0)
+            break;
+        key = next;
+        if (bpf_map_lookup_elem(fd, &key, (char *)ret_values + count * size) == 0)
+            count++;
+    }
+    return (int)count;
 }
 
 /* The kernel gives whole reads, not whole records: what is left of one is kept for the next. */

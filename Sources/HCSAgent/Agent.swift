@@ -184,9 +184,7 @@ package enum Agent {
                 interval: max(.seconds(5), configuration.sampleInterval), logger: logger)
             cycle = CollectionCycle(
                 devices: devices,
-                probes: ProbeRunner(
-                    options: ProbeOptions(
-                        start: .beginning, simulatedLogPath: configuration.simulatedKernelLog, faultLinesOnly: true)),
+                probes: ProbeRunner(options: configuration.probes(start: .beginning)),
                 health: HealthMonitor(
                     policy: policy, bootID: bootID, path: configuration.healthStatePath,
                     sampleSeconds: configuration.sampleInterval / .seconds(1), logger: logger),

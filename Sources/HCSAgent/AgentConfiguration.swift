@@ -1,5 +1,6 @@
 package import HCSModel
-import HCSSystem
+package import HCSProbe
+package import HCSSystem
 
 /// Everything that a flag, a variable or a default decides. Flags beat `HCS_*_DIR`, which beat the defaults.
 package struct AgentConfiguration: Hashable, Sendable {
@@ -25,6 +26,9 @@ package struct AgentConfiguration: Hashable, Sendable {
         package var escapePolicy: String?
         package var modelCache: String?
         package var measureWhenIdle = false
+        package var timedLibraries: [String] = []
+        package var vendorCallThresholdMilliseconds: Int?
+        package var timesDeviceCalls = false
 
         package init() {}
     }
@@ -73,11 +77,16 @@ package struct AgentConfiguration: Hashable, Sendable {
     /// Directory of the models that workloads load: its file system is one of the host's facts.
     package var modelCache: String
     package var measureWhenIdle: Bool
+    /// Vendors' libraries whose calls are timed, and from when on one is told of; nil: none is.
+    package var vendorCalls: VendorCallOptions?
+    /// Whether every system call on a device is timed.
+    package var timesDeviceCalls: Bool
     /// Whether the agent runs as root: then workloads run as `workloadUser`.
     package var isRoot: Bool
 
     package static let defaultWorkloadUser = "hcs-workload"
     package static let defaultMetricsPort = 9470
+    package static let maximumTimedLibraries = 8
 
     package var socketPath: String { "\(runtimeDirectory)/agent.sock" }
     package var workloadsDirectory: String { "\(stateDirectory)/workloads" }
@@ -169,7 +178,38 @@ package struct AgentConfiguration: Hashable, Sendable {
         }
         escapePolicy = known
         measureWhenIdle = flags.measureWhenIdle
+        timesDeviceCalls = flags.timesDeviceCalls
+        vendorCalls = try Self.vendorCalls(flags)
         guard (0...65_535).contains(metricsPort) else { throw AgentError(.usage, "--metrics-port must be 0 to 65535") }
+    }
+
+    private static func vendorCalls(_ flags: Flags) throws(AgentError) -> VendorCallOptions? {
+        let milliseconds = flags.vendorCallThresholdMilliseconds ?? 1000
+        guard (1...3_600_000).contains(milliseconds) else {
+            throw AgentError(.usage, "--vendor-call-threshold must be 1 ms to 3600 s, not \(milliseconds) ms")
+        }
+        guard !flags.timedLibraries.isEmpty else {
+            guard flags.vendorCallThresholdMilliseconds == nil else {
+                throw AgentError(.usage, "--vendor-call-threshold says nothing without --time-vendor-calls")
+            }
+            return nil
+        }
+        guard flags.timedLibraries.count <= maximumTimedLibraries else {
+            throw AgentError(.usage, "--time-vendor-calls may be given \(maximumTimedLibraries) times at most")
+        }
+        for path in flags.timedLibraries where !path.hasPrefix("/") || path.utf8.contains(0) {
+            throw AgentError(.usage, "--time-vendor-calls '\(path.prefix(200))' must be an absolute path")
+        }
+        return VendorCallOptions(libraries: flags.timedLibraries, thresholdSeconds: Double(milliseconds) / 1000)
+    }
+
+    /// How this host's probes are to run.
+    /// - Parameter start: where to begin in the kernel log.
+    package func probes(start: KernelLog.Start) -> ProbeOptions {
+        ProbeOptions(
+            start: start, simulatedLogPath: simulatedKernelLog, faultLinesOnly: true,
+            timesDeviceCalls: timesDeviceCalls,
+            vendorCalls: vendorCalls)
     }
 
     private static func url(_ text: String?) throws(AgentError) -> String? {

@@ -149,41 +149,52 @@ package struct CollectionCycle: Service {
     // MARK: Faults
 
     private func watchFaults() async {
-        for await seen in probes.events {
-            let event: KernelLogEvent
-            switch seen {
-            case .kernelLog(let line): event = line
+        var memory = LineMemory()
+        await probes.read { await take($0, &memory) }
+    }
+
+    /// What the probes saw since the last time: judged, told and kept together.
+    private func take(_ events: [ProbeEvent], _ memory: inout LineMemory) async {
+        var lines: [LineMemory.Reading] = []
+        var news = false
+        for event in events {
+            switch event {
             case .host(let what):
                 logger.log(
                     level: what.severity < .warning ? .debug : .warning, "\(what.kind.rawValue): \(what.message)")
-                if let fault = HostFault(what) { await record(fault) }
-                continue
-            }
-            // What stands in the log from an earlier simulation concerns nobody now; real history does.
-            if event.isHistory && event.simulated { continue }
-            guard let fault = FaultParser.fault(in: event, trustUserKmsg: trustUserKernelLog) else {
-                if let fault = HostFault(event, trustUserKmsg: trustUserKernelLog) { await record(fault) }
-                continue
-            }
-            let outcome = await health.record(fault)
-            metrics.logged(fault, outcome, devices: await devices.devices, isHistory: event.isHistory)
-            if note(fault, outcome) {
-                await publishHealth(at: RealtimeClock.nowMilliseconds())
-                await health.save()
+                if let fault = HostFault(what), case .counted = await health.record(fault) { news = true }
+            case .kernelLog(let line):
+                // What stands in the log from an earlier simulation concerns nobody now; real history does.
+                if line.isHistory && line.simulated { continue }
+                if let read = memory.read(line, trustUserKmsg: trustUserKernelLog) {
+                    lines.append(read)
+                } else if let fault = HostFault(line, trustUserKmsg: trustUserKernelLog),
+                    case .counted = await health.record(fault)
+                {
+                    news = true
+                }
             }
         }
-    }
-
-    private func record(_ fault: HostFault) async {
-        guard case .counted = await health.record(fault) else { return }
+        if !lines.isEmpty {
+            let pids = Set(lines.lazy.filter { !$0.isHistory }.compactMap(\.pid))
+            let jobs = pids.isEmpty ? [:] : await supervisor.jobs(of: pids)
+            let outcomes = await health.record(ProcessJobs.name(lines.map(\.fault), by: jobs))
+            let known = await devices.devices
+            for (line, outcome) in zip(lines, outcomes) {
+                metrics.logged(line.fault, outcome, devices: known, isHistory: line.isHistory)
+                if note(line.fault, outcome) { news = true }
+            }
+        }
+        guard news else { return }
         await publishHealth(at: RealtimeClock.nowMilliseconds())
         await health.save()
     }
 
     /// What the vendors' libraries tell is mostly in the kernel log too; the analyzer counts a fault once.
     private func countEvents(of sweep: DeviceSweep, devices: [Device], at now: Int64) async {
-        for fault in LibraryEvents.faults(in: sweep.samples, of: devices, at: now) {
-            let outcome = await health.record(fault)
+        let faults = LibraryEvents.faults(in: sweep.samples, of: devices, at: now)
+        guard !faults.isEmpty else { return }
+        for (fault, outcome) in zip(faults, await health.record(faults)) {
             metrics.told(fault, outcome)
             _ = note(fault, outcome)
         }

@@ -75,9 +75,10 @@ package actor HealthMonitor {
         for (id, sample) in samples { analyzer.record(sample, for: id, at: now) }
     }
 
-    package func record(_ fault: Fault) -> HealthAnalyzer.FaultOutcome {
+    /// In their order; an outcome for each.
+    package func record(_ faults: [Fault]) -> [HealthAnalyzer.FaultOutcome] {
         noticeClock()
-        return analyzer.record(fault)
+        return faults.map { analyzer.record($0) }
     }
 
     package func record(_ fault: HostFault) -> HealthAnalyzer.FaultOutcome {
@@ -150,7 +151,7 @@ package actor HealthMonitor {
 
     private func write(_ state: HealthState) throws {
         let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+        encoder.outputFormatting = .sortedKeys
         try AtomicFile.write(Array(try encoder.encode(state)), to: path)
         saved = state.pressing
     }

@@ -22,6 +22,7 @@ extension HostFault {
         case .firmwareRecord: kind = .firmwareRecord
         case .outOfMemoryKill: kind = .outOfMemoryKill
         case .thermalTrip: kind = .thermalTrip
+        // Some drivers wait for work in a call that can be interrupted.
         case .stuckCall where event.severity == .info: return nil
         case .stuckCall: kind = .stuckCall
         case .holderFound where Self.monitors.contains(event.processName ?? ""): return nil

@@ -88,6 +88,7 @@ package actor WorkloadSupervisor {
     var leases: [WorkloadID: LeaseEntry] = [:]
     var escapes = EscapeDetector()
     var shares = ShareWindow()
+    var processJobs = ProcessJobs()
     var ending: [ShareWindow.Process: Ending] = [:]
     private var nextPrune: Int64 = 0
 

@@ -1,4 +1,9 @@
-import HCSModel
+package import HCSModel
+
+extension Fault {
+    /// The process that the driver blames, in the kernel's pid namespace; nil where it names none.
+    package var pid: Int32? { FaultText.process(in: record) ?? FaultText.process(in: message) }
+}
 
 /// What a driver's line says beyond its code.
 enum FaultText {
@@ -13,10 +18,10 @@ enum FaultText {
     }
 
     /// `, pid=4711, name=python,` as NVIDIA writes it; nil for `pid='<unknown>'`.
-    static func process(in text: String) -> String? {
+    static func process(in text: String) -> Int32? {
         guard let after = rest(of: text, after: "pid=") else { return nil }
         let digits = after.prefix { (0x30...0x39).contains($0) }
-        return (1...10).contains(digits.count) ? "pid \(String(decoding: digits, as: UTF8.self))" : nil
+        return (1...10).contains(digits.count) ? Int32(String(decoding: digits, as: UTF8.self)) : nil
     }
 
     /// The lane in `fatal error detected on link 3(0x0, …`, and `Link 46` of a switch.

@@ -49,7 +49,7 @@ extension HealthAnalyzer {
 
     /// The devices for which it was no duplicate.
     mutating func count(_ fault: Fault, _ row: FaultCatalogue.Row, _ devices: [DeviceID]) -> [DeviceID] {
-        let job = fault.job ?? FaultText.process(in: fault.record) ?? FaultText.process(in: fault.message)
+        let job = fault.job ?? fault.pid.map { "pid \($0)" }
         return devices.filter { id in
             guard var known = evidence[id] else { return false }
             let counted = known.count(

@@ -63,6 +63,23 @@ final class BPFObject {
         hcs_probe_mark(probe, map, key, marked ? 1 : 0) >= 0
     }
 
+    /// The same for a set of 64-bit keys.
+    func mark(_ key: UInt64, in map: String, _ marked: Bool) -> Bool {
+        hcs_probe_mark_wide(probe, map, key, marked ? 1 : 0) >= 0
+    }
+
+    /// The values of a hash map with 32-bit keys, at most `limit`, in no order. One may be there twice.
+    func values<Value: BitwiseCopyable>(of map: String, as type: Value.Type, limit: Int) -> [Value] {
+        [UInt8](unsafeUninitializedCapacity: limit * MemoryLayout<Value>.stride) { buffer, count in
+            let found = hcs_probe_values(probe, map, buffer.baseAddress, MemoryLayout<Value>.stride, limit)
+            count = Int(max(0, found)) * MemoryLayout<Value>.stride
+        }.withUnsafeBytes { raw in
+            stride(from: 0, to: raw.count, by: MemoryLayout<Value>.stride).map {
+                raw.loadUnaligned(fromByteOffset: $0, as: type)
+            }
+        }
+    }
+
     /// Runs an attached iterator, whose records are `Record`s, once: the handler gets each.
     func iterate<Record: BitwiseCopyable>(_ record: Record.Type) throws(ProbeError) {
         let result = hcs_probe_iterate(probe, MemoryLayout<Record>.size)

@@ -61,20 +61,17 @@ final class EventProbe<Source: EventSource>: Probe {
         }
     }
 
-    /// The ring buffers hold what a storm of thousands a second gives meanwhile.
-    private static var pause: Int32 { 20 }
-
     private func watch(_ object: BPFObject, _ inbox: Inbox, _ context: ProbeContext) {
-        inbox.source.refresh(object)
+        _ = inbox.source.refresh(object)
         context.ready()
         while !Readiness.wait([context.stop.number, object.number], milliseconds: Source.refreshInterval)[0] {
-            inbox.source.refresh(object)
+            let kept = inbox.source.refresh(object)
             object.consume()
-            emit(inbox.take(), context)
+            emit(kept + inbox.take(), context)
             let drops = object.newDrops()
             current.withLock { $0.dropped += drops }
-            // A storm wakes the thread some fifty times a second at most, and its like events become one.
-            if Readiness.wait([context.stop.number], milliseconds: Self.pause)[0] { return }
+            // What comes meanwhile is read together, so that like events become one.
+            if Readiness.wait([context.stop.number], milliseconds: ProbeContext.pause)[0] { return }
         }
     }
 

@@ -18,8 +18,8 @@ protocol EventSource: SendableMetatype {
     func attach(_ object: BPFObject) throws(ProbeError)
 
     /// Called once the program is attached, and then every `refreshInterval` milliseconds (-1: never again): for what the
-    /// program filters by.
-    mutating func refresh(_ object: BPFObject)
+    /// program filters by, and what it keeps for whoever looks.
+    mutating func refresh(_ object: BPFObject) -> [ProbeEvent]
     static var refreshInterval: Int32 { get }
 
     /// What an event of the program means; nil when it concerns no device of ours or is no such event.
@@ -54,7 +54,7 @@ struct FileLook: Hashable, Sendable {
 
 extension EventSource {
     static var refreshInterval: Int32 { -1 }
-    mutating func refresh(_ object: BPFObject) {}
+    mutating func refresh(_ object: BPFObject) -> [ProbeEvent] { [] }
 
     func attach(_ object: BPFObject) throws(ProbeError) {
         if let tracepoint = Self.tracepoint { try object.attach(to: tracepoint) }

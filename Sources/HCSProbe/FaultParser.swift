@@ -46,6 +46,18 @@ package enum FaultParser {
 
     package static func parse(_ text: String) -> Finding? { read(text)?.finding }
 
+    /// Whether a line begins as those of a driver do: no other is a fault's. Cheap, for storms of other lines.
+    package static func mayBeFault(_ text: String) -> Bool {
+        let head = text.utf8.prefix(12).map(\.lowercase)
+        return beginnings.contains { head.starts(with: $0) }
+    }
+
+    /// Of the grammars below, in lower case.
+    private static let beginnings = [
+        "nvrm: xid (", "cnrm: xid [", "[ascend] [", "cambricon", "hydcu ", "amdgpu ", "kfd ",
+    ]
+    .map { Array($0.utf8) }
+
     /// What a line says, and the driver's own words that follow.
     private typealias Reading = (finding: Finding, rest: ArraySlice<UInt8>)
 
@@ -125,6 +137,8 @@ package enum FaultParser {
 
     /// One line of printable characters.
     private static func printable(_ text: String, limit: Int) -> String {
+        let bytes = text.utf8
+        if bytes.count <= limit, bytes.allSatisfy({ (0x20...0x7e).contains($0) }) { return text }
         let scalars = text.unicodeScalars.lazy.map { scalar in
             scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format ? " " : scalar
         }

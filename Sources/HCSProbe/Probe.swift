@@ -21,6 +21,10 @@ package struct ProbeContext: Sendable {
     /// Hands an event over; false when the reader is too slow and the event was dropped: count it.
     package let emit: @Sendable (ProbeEvent) -> Bool
 
+    /// A probe that was just told something waits so long before it looks again, in milliseconds: a storm wakes it some
+    /// fifty times a second at most. Ring buffers and the kernel log hold what comes meanwhile.
+    static let pause: Int32 = 20
+
     package init(
         stop: WakeUp, ready: @escaping @Sendable () -> Void, emit: @escaping @Sendable (ProbeEvent) -> Bool
     ) {
@@ -41,7 +45,7 @@ package struct ProbeOptions: Sendable {
     package var start: KernelLog.Start
     /// A file of lines that stands for a kernel log, for simulation; nil = none.
     package var simulatedLogPath: String?
-    /// Whether only lines are handed on that tell of a fault: a full log of chatter must not push one out of the buffer.
+    /// Whether only lines are handed on that may tell of a fault: a full log of chatter must not push one out of the buffer.
     package var faultLinesOnly: Bool
     /// Whether to watch what is not in a log: PCIe, memory, processes.
     package var watchesHost: Bool
@@ -49,8 +53,8 @@ package struct ProbeOptions: Sendable {
     package var deviceNodes: [String]
     /// From when on a call that cannot be interrupted is told of, in seconds.
     package var stuckAfterSeconds: Double
-    /// Whether to tell, as information, of long calls that can be interrupted: some drivers wait for work in one.
-    package var tellsInterruptibleCalls: Bool
+    /// Whether every system call on a device is timed: that taxes every system call of the host.
+    package var timesDeviceCalls: Bool
     /// nil: calls into vendors' libraries are not timed. Each call costs about a microsecond, on some processors ten.
     package var vendorCalls: VendorCallOptions?
     /// Events that wait for the reader at most; later ones are dropped and counted, since the first of a storm tell most.
@@ -61,9 +65,8 @@ package struct ProbeOptions: Sendable {
     package init(
         root: HostRoot = .real, kernelLogPath: String? = KernelLog.devicePath, useBPF: Bool = true,
         start: KernelLog.Start = .now, simulatedLogPath: String? = nil, faultLinesOnly: Bool = false,
-        watchesHost: Bool = true,
-        deviceNodes: [String] = [], stuckAfterSeconds: Double = 10, tellsInterruptibleCalls: Bool = false,
-        vendorCalls: VendorCallOptions? = nil, bufferLimit: Int = 4096
+        watchesHost: Bool = true, deviceNodes: [String] = [], stuckAfterSeconds: Double = 10,
+        timesDeviceCalls: Bool = false, vendorCalls: VendorCallOptions? = nil, bufferLimit: Int = 4096
     ) {
         self.root = root
         self.kernelLogPath = kernelLogPath
@@ -74,12 +77,12 @@ package struct ProbeOptions: Sendable {
         self.watchesHost = watchesHost
         self.deviceNodes = deviceNodes
         self.stuckAfterSeconds = stuckAfterSeconds
-        self.tellsInterruptibleCalls = tellsInterruptibleCalls
+        self.timesDeviceCalls = timesDeviceCalls
         self.vendorCalls = vendorCalls
         self.bufferLimit = bufferLimit
     }
 
     func wants(_ line: KernelLogRecord) -> Bool {
-        !faultLinesOnly || FaultParser.parse(line.text) != nil || HostLine(line.text) != nil
+        !faultLinesOnly || FaultParser.mayBeFault(line.text) || HostLine(line.text) != nil
     }
 }

@@ -55,10 +55,15 @@ package enum ProbeDoctor {
         stop.signal()
         var options = options
         options.start = .now
-        return ProbeRegistry.probes(for: options).map { probe in
+        let found = ProbeRegistry.probes(for: options).map { probe in
             probe.run(ProbeContext(stop: stop, ready: {}, emit: { _ in true }))
             return probe.status()
         }
+        let off = ProbeRegistry.optional.filter { probe in !found.contains { $0.name == probe.name } }
+        return found
+            + off.map {
+                ProbeStatus(name: $0.name, state: .unavailable, detail: "off: hcs-agent \($0.flag) turns it on")
+            }
     }
 
     private static func btf(_ options: ProbeOptions) -> ProbeReport.Finding {

@@ -17,7 +17,13 @@ package enum ProbeRegistry {
         { EventProbe<SensorLimits>(options: $0) },
         { EventProbe<Pressure>(options: $0) },
         { EventProbe<FabricManager>(options: $0) },
+        { $0.timesDeviceCalls ? EventProbe<DeviceCalls>(options: $0) : nil },
         { $0.vendorCalls == nil ? nil : EventProbe<VendorCalls>(options: $0) },
+    ]
+
+    /// Those that run only where they are asked for, since each call that they see costs time, and what asks for them.
+    package static let optional: [(name: String, flag: String)] = [
+        (DeviceCalls.name, "--time-device-calls"), (VendorCalls.name, "--time-vendor-calls"),
     ]
 
     package static func probes(for options: ProbeOptions) -> [any Probe] {

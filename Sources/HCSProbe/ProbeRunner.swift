@@ -4,11 +4,8 @@ internal import Synchronization
 
 /// Runs probes on threads of their own and gathers their events into one bounded stream.
 package final class ProbeRunner: Sendable {
-    /// Events in the order seen, for one reader. It ends after `stop`.
-    package let events: AsyncStream<ProbeEvent>
-
     private let probes: [any Probe]
-    private let continuation: AsyncStream<ProbeEvent>.Continuation
+    private let queue: EventQueue
     private let state = Mutex(State())
 
     private struct State {
@@ -23,14 +20,13 @@ package final class ProbeRunner: Sendable {
 
     package init(probes: [any Probe], bufferLimit: Int = 4096) {
         self.probes = probes
-        (events, continuation) = AsyncStream.makeStream(
-            of: ProbeEvent.self, bufferingPolicy: .bufferingOldest(max(1, bufferLimit)))
+        queue = EventQueue(limit: bufferLimit)
     }
 
     deinit {
         // Forgotten without stop(): the threads see it and end; nobody waits for them.
         state.withLock { $0.stop?.signal() }
-        continuation.finish()
+        queue.close()
     }
 
     /// Starts all probes and returns when each is set up, or knows that it cannot be: what is written from here on is
@@ -49,9 +45,7 @@ package final class ProbeRunner: Sendable {
         for probe in probes {
             let failure: SystemError? = await withCheckedContinuation { waiting in
                 let ready = Once { waiting.resume(returning: nil) }
-                let context = ProbeContext(stop: stop, ready: { ready.call() }) { [continuation] event in
-                    if case .enqueued = continuation.yield(event) { true } else { false }
-                }
+                let context = ProbeContext(stop: stop, ready: { ready.call() }) { [queue] in queue.add($0) }
                 do throws(SystemError) {
                     let thread = try WorkerThread(name: "hcs-\(probe.name)") {
                         probe.run(context)
@@ -69,7 +63,17 @@ package final class ProbeRunner: Sendable {
         }
     }
 
-    /// Tells the threads to end, waits for them (microseconds: each waits in poll(2)) and ends the stream.
+    /// Hands over what was seen, in that order, as much at once as waits; returns after `stop`. For one reader.
+    package func read(
+        isolation: isolated (any Actor)? = #isolation, _ body: ([ProbeEvent]) async -> Void
+    ) async {
+        for await _ in queue.signs {
+            let events = queue.take()
+            if !events.isEmpty { await body(events) }
+        }
+    }
+
+    /// Tells the threads to end, waits for them (microseconds: each waits in poll(2)) and ends the reading.
     package func stop() async {
         let threads = state.withLock { state in
             state.stopped = true
@@ -78,7 +82,7 @@ package final class ProbeRunner: Sendable {
             return state.threads
         }
         for thread in threads { thread.join() }
-        continuation.finish()
+        queue.close()
     }
 
     package func statuses() -> [ProbeStatus] { probes.map { $0.status() } }

@@ -51,6 +51,12 @@ struct StuckCallWatch {
         self.interruptible = interruptible
     }
 
+    /// How bad it is that a thread is in one call for so long.
+    static func severity(_ state: Look.State, _ seconds: Double, after: Double) -> HostEvent.Severity {
+        guard state == .uninterruptible else { return .info }
+        return seconds >= after * longFactor ? .error : .warning
+    }
+
     mutating func judge(_ looks: [Look], at now: UInt64, holders: [Int32: DeviceHolder]) -> [Finding] {
         var next: [Int32: Since] = [:]
         var findings: [Finding] = []
@@ -70,8 +76,7 @@ struct StuckCallWatch {
                 findings.append(
                     Finding(
                         look: look, seconds: seconds,
-                        severity: look.state == .sleeping
-                            ? .info : seconds >= after * Self.longFactor ? .error : .warning, path: path))
+                        severity: Self.severity(look.state, seconds, after: after), path: path))
             }
             next[look.thread] = current
         }

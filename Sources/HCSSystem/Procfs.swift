@@ -69,6 +69,9 @@ package struct Procfs: Sendable {
         return UInt64(link.dropFirst(5).dropLast()) ?? 0
     }
 
+    /// Whether this process sees the pids that the kernel's own view has (PROC_PID_INIT_INO, include/linux/proc_ns.h).
+    package var isInitialPIDNamespace: Bool { pidNamespace() == 0xeffffffc }
+
     /// MemTotal in bytes; nil when the file does not tell.
     package func totalMemory() -> UInt64? {
         (try? SmallFile.text(root.path("/proc/meminfo"))).flatMap(Self.parseTotalMemory)

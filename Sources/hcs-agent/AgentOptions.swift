@@ -60,6 +60,16 @@ struct AgentOptions: ParsableArguments {
     var modelCache: String?
     @Flag(help: "Measure each device's throughput once for every driver version, when it is idle and nobody's.")
     var measureWhenIdle = false
+    @Option(
+        name: .customLong("time-vendor-calls"),
+        help: ArgumentHelp(
+            "Time the calls of every process into this vendor's library: each costs some microseconds. Repeatable.",
+            valueName: "library"))
+    var timedLibraries: [String] = []
+    @Option(help: ArgumentHelp("Calls that take so long are told of: 500ms, 1s.", valueName: "time"))
+    var vendorCallThreshold: String?
+    @Flag(help: "Time each system call on a vendor's device: it taxes every system call of the host.")
+    var timeDeviceCalls = false
 
     /// The configuration, without a simulated host.
     func resolve() throws -> AgentConfiguration {
@@ -76,7 +86,9 @@ struct AgentOptions: ParsableArguments {
         flags.worker = worker.map(Self.absolute)
         flags.workloadUser = workloadUser
         flags.workloadGroup = workloadGroup
-        flags.sampleIntervalMilliseconds = try sampleInterval.map(Self.milliseconds)
+        flags.sampleIntervalMilliseconds = try sampleInterval.map {
+            try Self.milliseconds($0, of: "--sample-interval")
+        }
         flags.trustUserKernelLog = trustUserKernelLog
         flags.simulatedKernelLog = simulatedKernelLog.map(Self.absolute)
         flags.metricsPort = metricsPort
@@ -84,6 +96,11 @@ struct AgentOptions: ParsableArguments {
         flags.escapePolicy = escapePolicy
         flags.modelCache = modelCache.map(Self.absolute)
         flags.measureWhenIdle = measureWhenIdle
+        flags.timedLibraries = timedLibraries.map(Self.absolute)
+        flags.vendorCallThresholdMilliseconds = try vendorCallThreshold.map {
+            try Self.milliseconds($0, of: "--vendor-call-threshold")
+        }
+        flags.timesDeviceCalls = timeDeviceCalls
         return try AgentConfiguration(
             flags: flags, environment: StandardDirectories.current(), uid: geteuid(), hostname: Hostname.current(),
             executable: try SmallFile.link("/proc/self/exe"), fileExists: { access($0, F_OK) == 0 })
@@ -118,14 +135,14 @@ struct AgentOptions: ParsableArguments {
         return "\(String(cString: directory))/\(path)"
     }
 
-    private static func milliseconds(_ text: String) throws -> Int {
+    private static func milliseconds(_ text: String, of flag: String) throws -> Int {
         let digits = text.prefix(while: \.isNumber)
         switch (Int(digits), text.dropFirst(digits.count)) {
         case (let value?, "ms"): return value
         case (let value?, "s") where value <= 1_000_000: return value * 1000
         default:
             throw ValidationError(
-                "--sample-interval '\(text.prefix(40))' must be a whole number with ms or s, such as 500ms")
+                "\(flag) '\(text.prefix(40))' must be a whole number with ms or s, such as 500ms")
         }
     }
 

@@ -3,6 +3,7 @@ import HCSAPI
 import HCSAgent
 import HCSHealth
 import HCSModel
+import HCSProbe
 import HCSSystem
 import HCSTestSupport
 import Testing
@@ -32,6 +33,22 @@ import Testing
         #expect(root.nodeName == "box")
         let installed = try make(existing: ["/opt/hcs/bin/../lib/hcs/libhcs_interceptor.so"])
         #expect(installed.interceptor == "/opt/hcs/bin/../lib/hcs/libhcs_interceptor.so")
+    }
+
+    @Test func `calls are timed only where that is asked for, and then by the agent and the doctor alike`() throws {
+        let plain = try make().probes(start: .now)
+        #expect(plain.vendorCalls == nil && !plain.timesDeviceCalls)
+        let asked = try make([:]) {
+            $0.timedLibraries = ["/usr/lib/libcuda.so.1", "/usr/lib/libcnrt.so"]
+            $0.vendorCallThresholdMilliseconds = 250
+            $0.timesDeviceCalls = true
+        }.probes(start: .now)
+        #expect(asked.vendorCalls?.libraries == ["/usr/lib/libcuda.so.1", "/usr/lib/libcnrt.so"])
+        #expect(asked.vendorCalls?.thresholdSeconds == 0.25 && asked.timesDeviceCalls)
+        #expect(asked.vendorCalls?.functions == VendorCallOptions.usualFunctions)
+        let names = ProbeRegistry.probes(for: asked).map(\.name)
+        #expect(names.contains("vendor-calls") && names.contains("device-calls"))
+        #expect(Set(ProbeRegistry.probes(for: plain).map(\.name)).isDisjoint(with: ["vendor-calls", "device-calls"]))
     }
 
     @Test func `anybody else has XDG's, and a segment directory of its own`() throws {
@@ -66,6 +83,10 @@ import Testing
         refused("a path as a name") { $0.nodeName = "../x" }
         refused("too quick") { $0.sampleIntervalMilliseconds = 1 }
         refused("no port") { $0.metricsPort = 65_536 }
+        refused("not absolute") { $0.timedLibraries = ["libcuda.so.1"] }
+        refused("too many") { $0.timedLibraries = Array(repeating: "/a", count: 9) }
+        refused("of nothing") { $0.vendorCallThresholdMilliseconds = 10 }
+        refused("no time") { ($0.timedLibraries, $0.vendorCallThresholdMilliseconds) = (["/a"], 0) }
         refused("no such names") { $0.compatibility = "otel" }
         refused("no policy") { $0.escapePolicy = "kill" }
     }
@@ -129,11 +150,11 @@ import Testing
         let fault = Fault(
             family: "xid", code: 79, vendor: .nvidia, pci: nil, message: "m", sequence: 5, atMilliseconds: 0,
             simulated: false)
-        #expect(await monitor.record(fault) == .counted([DeviceID("GPU-a")]))
+        #expect(await monitor.record([fault]) == [.counted([DeviceID("GPU-a")])])
         await monitor.save()
         let next = HealthMonitor(policy: policy, bootID: "b", path: path, logger: AgentFixtures.logger)
         await next.update(devices: [AgentFixtures.device()], at: 0)
         #expect(await next.healths(at: 0)[DeviceID("GPU-a")]?.score == 0, "the latch survives the restart")
-        #expect(await next.record(fault) == .duplicate)
+        #expect(await next.record([fault]) == [.duplicate])
     }
 }

@@ -30,7 +30,7 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = directory.file("health.json")
         let one = try await monitor(path)
-        #expect(await one.record(fault(79)) == .counted([card]))
+        #expect(await one.record([fault(79)]) == [.counted([card])])
         let clearing = try await one.setHealthy(card, reason: "reseated, burned in", actor: "alice", at: 5)
         #expect(clearing.latches == ["Xid 79: m"])
         let next = try await monitor(path)
@@ -45,14 +45,14 @@ import Testing
         let directory = try TemporaryDirectory()
         let path = directory.file("health.json")
         let one = try await monitor(path)
-        _ = await one.record(fault(79))
+        _ = await one.record([fault(79)])
         let order = Clearance(
             id: AgentFixtures.id(7), node: "n", device: card, reason: "reseated", by: "ada", atMilliseconds: 1)
         let told = await one.apply(order, at: 5)
         #expect(told == ClearanceOutcome(id: order.id, applied: true, message: "taken off: Xid 79: m"))
         #expect(await one.clearings().map(\.actor) == ["ada"])
         let next = try await monitor(path)
-        _ = await next.record(fault(95, at: 10))
+        _ = await next.record([fault(95, at: 10)])
         #expect(await next.apply(order, at: 20) == told)
         #expect(await next.healths(at: 30)[card]?.score == 0, "what latched meanwhile stays")
         #expect(await next.clearings().count == 1)
@@ -63,10 +63,46 @@ import Testing
         #expect(!refused.applied && refused.message.contains("no device GPU-b"))
     }
 
+    @Test func `a call that can be interrupted is information, one that cannot lowers the score`() {
+        func fault(_ severity: HostEvent.Severity) -> HostFault? {
+            HostFault(
+                HostEvent(
+                    .stuckCall, seen: Sighting(monotonicNanoseconds: 0, atMilliseconds: 0, via: .bpf),
+                    severity: severity, pid: 7, amount: 500, message: ""))
+        }
+        #expect(fault(.info) == nil)
+        #expect(fault(.warning)?.kind == .stuckCall && fault(.error)?.seconds == 500)
+    }
+
+    /// Xid 31 of three processes.
+    private func storm() -> [Fault] {
+        [101, 102, 103].map { pid in
+            Fault(
+                family: "xid", code: 31, vendor: .nvidia, pci: nil, message: "",
+                record: "NVRM: Xid (PCI:0000:3b:00): 31, pid=\(pid), name=python", sequence: nil, atMilliseconds: 0,
+                simulated: false)
+        }
+    }
+
+    @Test func `the faults of a program with several processes are one job's, those of several programs the device's`()
+        async throws
+    {
+        let directory = try TemporaryDirectory()
+        func counts(_ name: String, _ jobs: [Int32: WorkloadID]) async throws -> Bool {
+            let monitor = try await monitor(directory.file(name))
+            _ = await monitor.record(ProcessJobs.name(storm(), by: jobs))
+            return await monitor.history(of: card).contains { $0.code == "nvidia/xid/31" }
+        }
+        let (one, two) = (AgentFixtures.id(1), AgentFixtures.id(2))
+        #expect(try await !counts("a", [101: one, 102: one, 103: one]))
+        #expect(try await counts("b", [101: one, 102: one, 103: two]))
+        #expect(try await counts("c", [:]), "by their pids, where nothing else is known")
+    }
+
     @Test func `what cannot be written was not taken off`() async throws {
         let directory = try TemporaryDirectory()
         let one = try await monitor(directory.file("missing/health.json"))
-        _ = await one.record(fault(79))
+        _ = await one.record([fault(79)])
         await #expect(throws: (any Error).self) {
             try await one.setHealthy(card, reason: "x", actor: "alice", at: 5)
         }
@@ -77,7 +113,7 @@ import Testing
     @Test func `no reason and an unknown device are refused`() async throws {
         let directory = try TemporaryDirectory()
         let one = try await monitor(directory.file("health.json"))
-        _ = await one.record(fault(79))
+        _ = await one.record([fault(79)])
         for (id, reason) in [(card, " "), (card, String(repeating: "x", count: 501)), (DeviceID("GPU-b"), "x")] {
             await #expect(throws: HealthError.self) {
                 try await one.setHealthy(id, reason: reason, actor: "alice", at: 5)
@@ -102,7 +138,7 @@ import Testing
             await one.save(at: 1_000_000 + tick * 10_000)
         }
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) == empty)
-        _ = await one.record(fault(48, at: 60_000))
+        _ = await one.record([fault(48, at: 60_000)])
         await one.save(at: 1_060_000)
         #expect(try Data(contentsOf: URL(fileURLWithPath: path)) != empty)
 

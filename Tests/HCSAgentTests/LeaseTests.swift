@@ -164,6 +164,21 @@ import Testing
         }
     }
 
+    @Test(.enabled(if: Procfs().isInitialPIDNamespace, "skipped, because the kernel's pids are others here"))
+    func `a process of a lease is known as its job, for a while after its end too, and nobody else's is`() async throws
+    {
+        try await SupervisedHost.with { host in
+            let supervisor = await ready(host)
+            let process = try sleeper()
+            defer { end(process.child) }
+            #expect(await supervisor.jobs(of: [process.child.pid]).isEmpty)
+            let lease = try await supervisor.lease(request(process), peer: peer)
+            #expect(await supervisor.jobs(of: [process.child.pid, getpid(), 0, -1]) == [process.child.pid: lease.id])
+            end(process.child)
+            #expect(await supervisor.jobs(of: [process.child.pid]) == [process.child.pid: lease.id])
+        }
+    }
+
     @Test func `at most 256 leases are held`() async throws {
         try await SupervisedHost.with { host in
             let supervisor = await ready(host)

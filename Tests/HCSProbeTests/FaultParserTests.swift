@@ -131,6 +131,12 @@ import Testing
         #expect(real?.simulated == false)
     }
 
+    @Test(arguments: faults)
+    func `no fault's line is taken for another by its beginning`(fault: Case) {
+        #expect(FaultParser.mayBeFault(fault.text))
+        #expect(!FaultParser.mayBeFault(" \(fault.text)") && !FaultParser.mayBeFault("usb 1-1: \(fault.text)"))
+    }
+
     @Test func `only the end of a line marks it simulated`() {
         #expect(FaultParser.isMarkedSimulated("x [hcs simulated]"))
         #expect(FaultParser.isMarkedSimulated("x [hcs simulated] \n"))

@@ -308,3 +308,61 @@ extension HostTree {
         #expect(TaskFiles(root: tree.root).waitChannel(pid: 7, thread: 7) == nil)
     }
 }
+
+@Suite struct DeviceCallWatchTests {
+    private let second: UInt64 = 1_000_000_000
+
+    @Test func `a call is told of after the time that was asked for, and each time that has doubled`() {
+        var watch = DeviceCallWatch()
+        let call = DeviceCallWatch.Call(thread: 7, enteredNanoseconds: 100 * second)
+        let told = (100...200).filter { !watch.due([call], at: UInt64($0) * second, after: 10).isEmpty }
+        #expect(told == [110, 120, 140, 180])
+    }
+
+    @Test func `each call has its own time, also of one thread, and one that ended is forgotten`() {
+        var watch = DeviceCallWatch()
+        let first = DeviceCallWatch.Call(thread: 7, enteredNanoseconds: 0)
+        let next = DeviceCallWatch.Call(thread: 7, enteredNanoseconds: 15 * second)
+        let other = DeviceCallWatch.Call(thread: 8, enteredNanoseconds: 2 * second)
+        #expect(watch.due([first, other], at: 10 * second, after: 10).map(\.index) == [0])
+        #expect(watch.due([next, other, other], at: 19 * second, after: 10).map(\.index) == [1])
+        #expect(watch.due([next], at: 25 * second, after: 10).map(\.index) == [0])
+        #expect(watch.due([other], at: 26 * second, after: 10).map(\.seconds) == [24], "as if it were new")
+    }
+
+    @Test func `clocks that went back and times that cannot be are no call's length`() {
+        var watch = DeviceCallWatch()
+        let call = DeviceCallWatch.Call(thread: 7, enteredNanoseconds: .max)
+        #expect(watch.due([call], at: 0, after: 10).isEmpty)
+        var next = DeviceCallWatch()
+        #expect(next.due([call], at: .max, after: 0).map(\.seconds) == [0])
+    }
+
+    @Test func `the program's event is a call that ended, whatever else it holds`() {
+        var source = DeviceCalls(options: ProbeOptions(stuckAfterSeconds: 1, timesDeviceCalls: true))
+        func event(_ change: (inout hcs_device_call) -> Void) -> ProbeEvent? {
+            var call = hcs_device_call()
+            (call.pid, call.thread, call.call, call.fd) = (4_194_400, 4_194_401, 16, 3)
+            (call.entered_ns, call.left_ns) = (second, 13 * second)
+            change(&call)
+            return withUnsafeBytes(of: call) { source.event(from: $0) }
+        }
+        guard case .host(let ended) = event({ _ in }) else {
+            Issue.record("no event")
+            return
+        }
+        #expect(ended.kind == .stuckCall && ended.severity == .info && ended.amount == 12 && ended.pid == 4_194_400)
+        #expect(ended.message.hasSuffix("came back from system call 16 after 12 s"))
+        #expect(event { $0.left_ns = 0 } == nil)
+        #expect(event { $0.pid = .max } == nil)
+        #expect(event { $0.thread = 0 } == nil)
+        #expect(event { $0.call = .max } == nil)
+        #expect(event { ($0.entered_ns, $0.left_ns, $0.fd) = (0, .max, .max) } != nil)
+        withUnsafeBytes(of: hcs_device_call()) { #expect(source.event(from: .init(rebasing: $0.dropLast())) == nil) }
+    }
+
+    @Test func `without the program, what a holder's thread is in is read from procfs`() {
+        var source = DeviceCalls(options: ProbeOptions(root: HostRoot("/nonexistent"), timesDeviceCalls: true))
+        #expect(source.look() == FileLook(coverage: .reads("/proc/PID/task of processes that hold a device")))
+    }
+}

@@ -101,7 +101,7 @@ struct KernelTests {
         let event = try #require(collector.events.first)
         #expect(event.kind == .vendorCall && event.codes == ["usleep"] && event.processName == "long-call")
         #expect((event.amount ?? 0) >= 0.2)
-        if PIDNamespace.isInitial(root: .real) { #expect(event.pid == getpid()) }
+        if Procfs(root: .real).isInitialPIDNamespace { #expect(event.pid == getpid()) }
         print("attached: uprobe, uretprobe")
     }
 
@@ -148,7 +148,7 @@ struct KernelTests {
 @Suite(
     .serialized,
     .enabled(
-        if: ThisKernel.takesPrograms && PIDNamespace.isInitial(root: .real),
+        if: ThisKernel.takesPrograms && Procfs(root: .real).isInitialPIDNamespace,
         "skipped, because eBPF needs kernel BTF, root or CAP_BPF and CAP_PERFMON, and the host's pid namespace"))
 struct HolderKernelTests {
     let options = ProbeOptions(deviceNodes: ["/dev/full"], stuckAfterSeconds: 1)
@@ -286,6 +286,42 @@ struct HolderKernelTests {
         stuck.release()
         print("attached: iter/task")
     }
+
+    @Test func `a call on a device is told of while it lasts and when it ends, and nobody else's is`() async throws {
+        // A FIFO stands for the node; a shell that has it open to read and write waits in a read of it.
+        let device = directory.file("device")
+        let gate = directory.file("gate")
+        for path in [device, gate] { try #require(mkfifo(path, 0o600) == 0) }
+        let child = try Child(["/bin/sh", "-c", "exec 8<>\(device); read line <\(gate); read line <&8; exit 0"])
+        let other = try Child(["/bin/sh", "-c", "exec 8<>\(device); read line <&8"])
+        var options = self.options
+        options.timesDeviceCalls = true
+        options.stuckAfterSeconds = 0.5
+        // As `device-holders` would find it in the last read: the shell makes 8 its standard input for that.
+        let files: [Int32: String] = [0: device, 8: device]
+        options.holders.replace([
+            child.pid: DeviceHolder(pid: child.pid, startTime: 0, name: "sh", files: files, accelerators: [])
+        ])
+        let probe = try #require(EventProbe<DeviceCalls>(options: options))
+        let runner = ProbeRunner(probes: [probe])
+        try await runner.start()
+        try #require(probe.status().state == .attached, "\(probe.status())")
+        let collector = HostCollector(runner)
+        func told(_ words: String) -> Bool { collector.events.contains { $0.message.contains(words) } }
+        try KernelFile.text("go\n", to: gate)
+        #expect(await eventually { told("is in system call") })
+        other.signal(SIGKILL)
+        #expect(await eventually { other.hasEnded })
+        try KernelFile.text("line\n", to: device)
+        #expect(await eventually { told("came back from system call") })
+        for event in collector.events {
+            #expect(event.kind == .stuckCall && event.pid == child.pid && event.devicePaths == [device])
+            #expect(event.seen.via == .bpf && event.severity == .info && (event.amount ?? 0) >= 0.5)
+        }
+        #expect(await eventually { child.hasEnded })
+        await runner.stop()
+        print("attached: raw_syscalls:sys_enter, raw_syscalls:sys_exit")
+    }
 }
 
 /// A thread of this process in state D: its child shares its memory and waits for a FIFO before it becomes another program,
@@ -408,7 +444,9 @@ final class HostCollector: Sendable {
 
     init(_ runner: ProbeRunner) {
         Task { [weak self] in
-            for await case .host(let event) in runner.events { self?.seen.withLock { $0.append(event) } }
+            await runner.read { events in
+                for case .host(let event) in events { self?.seen.withLock { $0.append(event) } }
+            }
         }
     }
 
@@ -444,7 +482,7 @@ enum ThisKernel {
     static let programs: [Program] = [
         Program(PCIeErrors.self), Program(MachineChecks.self), Program(MemoryErrors.self),
         Program(FirmwareRecords.self), Program(OutOfMemoryKills.self), Program(HolderExits.self),
-        Program(HolderSignals.self), Program(ThermalTrips.self),
+        Program(HolderSignals.self), Program(ThermalTrips.self), Program(DeviceCalls.self),
     ]
 
     /// Of code of the kernel's whose first byte is not 0; 0 where its symbols are hidden.

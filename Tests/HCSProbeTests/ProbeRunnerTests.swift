@@ -14,7 +14,9 @@ private final class Collector: Sendable {
 
     init(_ runner: ProbeRunner) {
         let reading = Task { [weak self] in
-            for await case .kernelLog(let event) in runner.events { self?.seen.withLock { $0.append(event) } }
+            await runner.read { events in
+                for case .kernelLog(let event) in events { self?.seen.withLock { $0.append(event) } }
+            }
         }
         task.withLock { $0 = reading }
     }
@@ -65,7 +67,7 @@ private func marker() -> String {
         let fault = try #require(FaultParser.fault(in: event, trustUserKmsg: true))
         #expect(fault.pci == PCIAddress("dead:3b:00.0") && fault.code == 79 && fault.simulated)
         // A line without the words of a fault is left to the reader of the log.
-        try KernelLog.write("nothing of note \(mark)-2 [hcs simulated]")
+        try KernelLog.write("hydcu dead:3b:00.0: nothing of note \(mark)-2 [hcs simulated]")
         #expect(await eventually { collector.event(containing: "\(mark)-2") != nil })
         #expect(collector.event(containing: "\(mark)-2")?.via == .polling)
         await runner.stop()
@@ -109,7 +111,7 @@ private func marker() -> String {
         #expect(history.event(containing: mark)?.isHistory == true)
         let wall = try #require(history.event(containing: mark)?.atMilliseconds)
         #expect(abs(wall - RealtimeClock.nowMilliseconds()) < 60_000)
-        try KernelLog.write("later \(mark)-2 [hcs simulated]")
+        try KernelLog.write("NVRM: Xid (later) \(mark)-2 [hcs simulated]")
         #expect(await eventually { fresh.event(containing: "\(mark)-2") != nil })
         #expect(fresh.events.allSatisfy { !$0.isHistory })
         #expect(fresh.event(containing: "79, \(mark)") == nil)
@@ -173,7 +175,9 @@ private func marker() -> String {
         #expect(status.events == 100 && status.dropped == 90)
         await runner.stop()
         var texts: [String] = []
-        for await case .kernelLog(let event) in runner.events { texts.append(event.record.text) }
+        await runner.read { events in
+            for case .kernelLog(let event) in events { texts.append(event.record.text) }
+        }
         #expect(texts == (0..<10).map { "line \($0)" })
     }
 
@@ -191,7 +195,9 @@ private func marker() -> String {
         #expect(status.events == 5002 && status.dropped == 0)
         await runner.stop()
         var texts: [String] = []
-        for await case .kernelLog(let event) in runner.events { texts.append(event.record.text) }
+        await runner.read { events in
+            for case .kernelLog(let event) in events { texts.append(event.record.text) }
+        }
         #expect(texts == faults)
     }
 
@@ -201,7 +207,7 @@ private func marker() -> String {
         let directory = try TemporaryDirectory()
         let options = ProbeOptions(
             kernelLogPath: directory.file("no-kmsg"), simulatedLogPath: directory.file("log"),
-            vendorCalls: VendorCallOptions(libraries: []))
+            timesDeviceCalls: true, vendorCalls: VendorCallOptions(libraries: []))
         let probes = ProbeRegistry.probes(for: options)
         #expect(probes.count == ProbeRegistry.factories.count)
         #expect(Set(probes.map(\.name)).count == probes.count)
@@ -222,6 +228,10 @@ private func marker() -> String {
         for probe in ProbeRegistry.probes(for: ProbeOptions()) {
             #expect(
                 report.lines.contains { $0.hasPrefix("info    probe \(probe.name): ") && !$0.contains("not started") })
+        }
+        for probe in ProbeRegistry.optional {
+            let line = "info    probe \(probe.name): unavailable, off: hcs-agent \(probe.flag) turns it on"
+            #expect(report.lines.contains(line))
         }
         let absent = ProbeDoctor.report(
             options: ProbeOptions(root: HostRoot("/nonexistent"), kernelLogPath: "/nonexistent/kmsg"))

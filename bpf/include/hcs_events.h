@@ -171,6 +171,20 @@ struct hcs_task_look {
     char name[HCS_TASK_NAME_BYTES];
 };
 
+#define HCS_FILE_LIMIT 65536 /* descriptors that lead to a device, of all processes */
+#define HCS_CALL_LIMIT 16384 /* threads that are in a call on one */
+
+/* Raw tracepoints sys_enter and sys_exit: a system call on a descriptor of a device. */
+struct hcs_device_call {
+    __u64 entered_ns; /* CLOCK_MONOTONIC */
+    __u64 left_ns;    /* 0: still in it */
+    __u32 pid;        /* of the process */
+    __u32 thread;
+    __u32 call; /* number of the system call */
+    __u32 fd;
+    char name[HCS_TASK_NAME_BYTES];
+};
+
 enum hcs_task_state {
     HCS_TASK_OTHER = 0,
     HCS_TASK_SLEEPING = 1,        /* S */

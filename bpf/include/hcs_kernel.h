@@ -83,6 +83,7 @@ struct pt_regs {
 };
 #define HCS_SYSCALL_NUMBER(regs) ((int)(regs)->orig_ax)
 #define HCS_SYSCALL_FIRST(regs) ((regs)->di)
+#define HCS_SYSCALL_FIRST_CORE(regs) BPF_CORE_READ(regs, di)
 #define HCS_SYSCALL_SECOND(regs) ((regs)->si)
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
@@ -92,6 +93,7 @@ struct pt_regs {
 };
 #define HCS_SYSCALL_NUMBER(regs) ((regs)->syscallno)
 #define HCS_SYSCALL_FIRST(regs) ((regs)->orig_x0)
+#define HCS_SYSCALL_FIRST_CORE(regs) BPF_CORE_READ(regs, orig_x0)
 #define HCS_SYSCALL_SECOND(regs) ((regs)->regs[1])
 #endif
 

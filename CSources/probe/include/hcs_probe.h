@@ -49,6 +49,13 @@ int hcs_probe_drops(const struct hcs_probe *probe, uint64_t *ret_drops);
 /* Puts `key` into a map that is a set (32-bit keys, 8-bit values), or takes it out; -E2BIG where the map is full. */
 int hcs_probe_mark(struct hcs_probe *probe, const char *map, uint32_t key, int marked);
 
+/* The same for a set of 64-bit keys. */
+int hcs_probe_mark_wide(struct hcs_probe *probe, const char *map, uint64_t key, int marked);
+
+/* Copies the values of a hash map with 32-bit keys, `size` bytes each, at most `limit` of them; returns their number. What
+ * the program takes out meanwhile may be missing, and so may what follows it. */
+int hcs_probe_values(struct hcs_probe *probe, const char *map, void *ret_values, size_t size, size_t limit);
+
 /* Runs an attached iterator once and hands each of its records to the callback; returns their number, at most some ten
  * thousands. The kernel walks all tasks meanwhile: milliseconds. */
 int hcs_probe_iterate(struct hcs_probe *probe, size_t record_size);

@@ -17,7 +17,7 @@ package enum Doctor {
         }
         let vendors = await examineVendors(configuration)
         let probes = await Agent.blocking {
-            ProbeDoctor.report(options: ProbeOptions(simulatedLogPath: configuration.simulatedKernelLog))
+            ProbeDoctor.report(options: configuration.probes(start: .now))
         }
         var checks = [
             check("kernel BTF", probes.btf), check("eBPF", probes.bpf), check("kernel log", probes.kernelLog),

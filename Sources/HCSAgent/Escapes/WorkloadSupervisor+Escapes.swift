@@ -40,6 +40,7 @@ extension WorkloadSupervisor {
     func look(at id: WorkloadID) -> QuotaManager.Reading {
         let reading = quotas.observe(id)
         shares.note(reading.slots, of: id, on: reading.usage.map(\.device))
+        remember(reading.slots, of: id)
         return reading
     }
 
@@ -100,7 +101,7 @@ extension WorkloadSupervisor {
     }
 
     /// The workload or lease that a process came from, by the process tree.
-    private func workload(around stat: ProcessStat, _ procfs: Procfs) -> WorkloadID? {
+    func workload(around stat: ProcessStat, _ procfs: Procfs) -> WorkloadID? {
         for (key, entry) in entries where entry.ended == nil && launcher.contains(stat.pid, directory: entry.directory)
         {
             return key.id

@@ -94,7 +94,7 @@ private final class HolderIterator {
 
     init(options: ProbeOptions) throws(ProbeError) {
         guard options.useBPF else { throw ProbeError(.noProgram, "eBPF switched off") }
-        guard PIDNamespace.isInitial(root: options.root) else {
+        guard Procfs(root: options.root).isInitialPIDNamespace else {
             throw ProbeError(.noProgram, "the kernel's pids are not those of this pid namespace")
         }
         object = try BPFObject(

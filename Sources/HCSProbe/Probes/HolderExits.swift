@@ -22,7 +22,10 @@ struct HolderExits: EventSource {
 
     // MARK: Program
 
-    mutating func refresh(_ object: BPFObject) { filter.apply(table, to: object) }
+    mutating func refresh(_ object: BPFObject) -> [ProbeEvent] {
+        filter.apply(table, to: object)
+        return []
+    }
 
     mutating func event(from bytes: UnsafeRawBufferPointer) -> ProbeEvent? {
         guard let event = Self.read(bytes, as: hcs_exit_event.self), let pid = Int32(exactly: event.pid),

@@ -23,7 +23,10 @@ struct HolderSignals: EventSource {
 
     // MARK: Program
 
-    mutating func refresh(_ object: BPFObject) { filter.apply(table, to: object) }
+    mutating func refresh(_ object: BPFObject) -> [ProbeEvent] {
+        filter.apply(table, to: object)
+        return []
+    }
 
     mutating func event(from bytes: UnsafeRawBufferPointer) -> ProbeEvent? {
         guard let event = Self.read(bytes, as: hcs_signal_event.self), let pid = Int32(exactly: event.pid),

@@ -42,8 +42,10 @@ package final class KernelLogProbe: Probe {
         var isHistory = true
         while true {
             object?.consume()
+            let isQuiet: Bool
             do {
                 let batch = try log.readAvailable()
+                isQuiet = batch.records.isEmpty
                 let lost = pass.deliver(batch, isHistory: isHistory)
                 count(
                     events: UInt64(batch.records.count), dropped: batch.dropped + lost, programDrops: object?.drops ?? 0
@@ -60,6 +62,8 @@ package final class KernelLogProbe: Probe {
             if isHistory {
                 isHistory = false
                 pass.context.ready()
+            } else if !isQuiet, Readiness.wait([pass.context.stop.number], milliseconds: ProbeContext.pause)[0] {
+                return
             }
             // The program sees a line just before it can be read, and the device's own sign comes milliseconds later
             // (it waits for a timer tick): so look again soon while a sighting has no record yet.

@@ -27,7 +27,7 @@ struct OutOfMemoryKills: EventSource {
         let seen = Sighting.program(atNanoseconds: event.ktime_ns)
         let told = Self.text(event.name)
         // The program's pid is the kernel's own: another process has it where the agent lives in a pid namespace.
-        let pid = PIDNamespace.isInitial(root: root) ? number : nil
+        let pid = Procfs(root: root).isInitialPIDNamespace ? number : nil
         let name = told.isEmpty ? pid.flatMap { (try? Procfs(root: root).stat(of: $0))?.name } : told
         let shown = name.map { PrintableText.of($0.utf8, limit: 16) }
         let who = [shown, pid.map { "pid \($0)" }].compactMap { $0 }.joined(separator: ", ")

@@ -46,13 +46,17 @@ package final class SimulatedKernelLogProbe: Probe {
         // Once a second without a sign: some file systems give none.
         while !Readiness.wait([context.stop.number, watch.number], milliseconds: 1000)[0] {
             watch.drain()
-            deliver(&tail, context)
+            if deliver(&tail, context), Readiness.wait([context.stop.number], milliseconds: ProbeContext.pause)[0] {
+                return
+            }
         }
     }
 
-    private func deliver(_ tail: inout FileTail, _ context: ProbeContext, isHistory: Bool = false) {
+    /// Whether there were lines.
+    @discardableResult
+    private func deliver(_ tail: inout FileTail, _ context: ProbeContext, isHistory: Bool = false) -> Bool {
         let lines = tail.readLines()
-        guard !lines.isEmpty else { return }
+        guard !lines.isEmpty else { return false }
         let now = MonotonicClock.nowNanoseconds()
         let wall = RealtimeClock.nowMilliseconds()
         var lost: UInt64 = 0
@@ -70,6 +74,7 @@ package final class SimulatedKernelLogProbe: Probe {
             $0.events += UInt64(lines.count)
             $0.dropped += lost
         }
+        return true
     }
 
     private func setDetail(_ detail: String) {

@@ -17,8 +17,7 @@ final class StuckCalls: EventSource {
 
     init(options: ProbeOptions) {
         self.options = options
-        watch = StuckCallWatch(
-            after: options.stuckAfterSeconds, interruptible: options.tellsInterruptibleCalls)
+        watch = StuckCallWatch(after: options.stuckAfterSeconds, interruptible: false)
         do throws(ProbeError) {
             (iterator, reason) = (try TaskIterator(options: options), nil)
         } catch {
@@ -41,16 +40,20 @@ final class StuckCalls: EventSource {
         }
         if case .reads = coverage { looks = TaskFiles(root: options.root).look(holders) }
         let findings = watch.judge(looks, at: MonotonicClock.nowNanoseconds(), holders: holders)
-        return FileLook(events: findings.map { event($0, holders[$0.look.pid]) }, coverage: coverage, reason: reason)
-    }
-
-    private func event(_ finding: StuckCallWatch.Finding, _ holder: DeviceHolder?) -> ProbeEvent {
-        let look = finding.look
         var seen = Sighting.polling()
         if iterator != nil { seen.via = .bpf }
+        return FileLook(
+            events: findings.map { Self.event($0, holders[$0.look.pid], seen: seen, root: options.root) },
+            coverage: coverage, reason: reason)
+    }
+
+    static func event(
+        _ finding: StuckCallWatch.Finding, _ holder: DeviceHolder?, seen: Sighting, root: HostRoot
+    ) -> ProbeEvent {
+        let look = finding.look
         let call = look.call.map { "system call \($0)" } ?? "a system call"
         let place = finding.path.map { " on \($0)" } ?? ""
-        let channel = TaskFiles(root: options.root).waitChannel(pid: look.pid, thread: look.thread)
+        let channel = TaskFiles(root: root).waitChannel(pid: look.pid, thread: look.thread)
         let manner = look.state == .uninterruptible ? ", not to be interrupted" : ""
         let whose = holder?.words ?? "\(look.name) (pid \(look.pid))"
         return .host(
@@ -77,7 +80,7 @@ private final class TaskIterator {
 
     init(options: ProbeOptions) throws(ProbeError) {
         guard options.useBPF else { throw ProbeError(.noProgram, "eBPF switched off") }
-        guard PIDNamespace.isInitial(root: options.root) else {
+        guard Procfs(root: options.root).isInitialPIDNamespace else {
             throw ProbeError(.noProgram, "the kernel's pids are not those of this pid namespace")
         }
         object = try BPFObject(
@@ -128,7 +131,8 @@ struct TaskFiles {
         return looks
     }
 
-    private func look(pid: Int32, thread: Int32) -> StuckCallWatch.Look? {
+    /// nil for a thread that is gone, or that runs.
+    func look(pid: Int32, thread: Int32) -> StuckCallWatch.Look? {
         let directory = root.path("/proc/\(pid)/task/\(thread)")
         guard let bytes = try? SmallFile.read("\(directory)/stat", limit: 64 << 10),
             let stat = ProcessStat(parsing: bytes)

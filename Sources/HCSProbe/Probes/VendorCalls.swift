@@ -64,7 +64,7 @@ struct VendorCalls: EventSource {
         guard let event = Self.read(bytes, as: hcs_call_event.self), Int(event.function) < options.functions.count,
             let number = Int32(exactly: event.pid), number > 0
         else { return nil }
-        let pid = PIDNamespace.isInitial(root: root) ? number : nil
+        let pid = Procfs(root: root).isInitialPIDNamespace ? number : nil
         let holder = pid.flatMap { table[$0] }
         let function = PrintableText.of(options.functions[Int(event.function)].utf8, limit: 64)
         let name = Self.text(event.name)

@@ -1,0 +1,37 @@
+import HCSModel
+import HCSSystem
+import Testing
+
+@testable import HCSProbe
+
+@Suite struct EventQueueTests {
+    private func event(_ number: Int32) -> ProbeEvent {
+        .host(HostEvent(.holderExit, seen: .polling(), severity: .info, pid: number, message: ""))
+    }
+
+    private func numbers(_ events: [ProbeEvent]) -> [Int32?] {
+        events.map { if case .host(let event) = $0 { event.pid } else { nil } }
+    }
+
+    @Test func `the reader gets all that wait at once, in order, and what comes later after that`() async {
+        let queue = EventQueue(limit: 100)
+        for number: Int32 in 1...3 { #expect(queue.add(event(number))) }
+        var signs = queue.signs.makeAsyncIterator()
+        #expect(await signs.next() != nil)
+        #expect(numbers(queue.take()) == [1, 2, 3])
+        #expect(queue.take().isEmpty)
+        #expect(queue.add(event(4)))
+        queue.close()
+        #expect(await signs.next() != nil)
+        #expect(numbers(queue.take()) == [4])
+        #expect(await signs.next() == nil)
+    }
+
+    @Test func `a full queue refuses the newest until it was read`() {
+        let queue = EventQueue(limit: 2)
+        #expect(queue.add(event(1)) && queue.add(event(2)))
+        #expect(!queue.add(event(3)))
+        #expect(numbers(queue.take()) == [1, 2])
+        #expect(queue.add(event(4)))
+    }
+}
