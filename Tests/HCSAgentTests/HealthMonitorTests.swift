@@ -165,7 +165,7 @@ import Testing
             try #require(truncate(path, 33 << 20) == 0)
         }
         let one = try await monitor(path)
-        _ = await one.record(fault(79))
+        _ = await one.record([fault(79)])
         await one.save(at: 1)
         var before = stat()
         #expect(lstat(path + ".damaged", &before) == 0)

@@ -300,7 +300,7 @@ struct HolderKernelTests {
         // As `device-holders` would find it in the last read: the shell makes 8 its standard input for that.
         let files: [Int32: String] = [0: device, 8: device]
         options.holders.replace([
-            child.pid: DeviceHolder(pid: child.pid, startTime: 0, name: "sh", files: files, accelerators: [])
+            child.pid: DeviceHolder(pid: child.pid, startTime: 0, name: "sh", files: files, addresses: [:])
         ])
         let probe = try #require(EventProbe<DeviceCalls>(options: options))
         let runner = ProbeRunner(probes: [probe])

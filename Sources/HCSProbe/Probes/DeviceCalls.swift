@@ -89,7 +89,8 @@ struct DeviceCalls: EventSource {
         return .host(
             HostEvent(
                 .stuckCall, seen: .program(atNanoseconds: call.left_ns), severity: .info,
-                accelerators: holder?.accelerators ?? [], devicePaths: path.map { [$0] } ?? holder?.paths ?? [],
+                accelerators: holder?.accelerators(of: path.map { [$0] }) ?? [],
+                devicePaths: path.map { [$0] } ?? holder?.paths ?? [],
                 pid: look.pid, processName: look.name, amount: seconds,
                 message:
                     "thread \(look.thread) of \(whose), came back from system call \(call.call) after \(Int(seconds)) s"
