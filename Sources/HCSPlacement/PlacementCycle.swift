@@ -4,19 +4,33 @@ package import HCSModel
 package struct PlacementCycle: Sendable {
     package private(set) var snapshot: ClusterSnapshot
     private let plugins: PluginRegistry
+    private var nodeIndex: [String: Int]
 
     package init(snapshot: ClusterSnapshot, plugins: PluginRegistry = .standard) {
         self.snapshot = snapshot
         self.plugins = plugins
+        nodeIndex = Dictionary(
+            snapshot.nodes.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { a, _ in a })
     }
 
+    /// What a request was given: all of it on one node.
     package struct Placement: Sendable, Equatable {
         package var node: String
-        package var grant: DeviceGrant
+        package var grants: [DeviceGrant]
+        package var cpuMilli: Int
+        package var memory: ByteCount
+        /// `PlacementRequest.spreadGroup`.
+        package var group: String
 
-        package init(node: String, grant: DeviceGrant) {
+        package init(
+            node: String, grants: [DeviceGrant], cpuMilli: Int = 0, memory: ByteCount = .zero,
+            group: String = PlacementSpec.defaultTenant
+        ) {
             self.node = node
-            self.grant = grant
+            self.grants = grants
+            self.cpuMilli = cpuMilli
+            self.memory = memory
+            self.group = group
         }
     }
 
@@ -25,29 +39,62 @@ package struct PlacementCycle: Sendable {
         case refused([PlacementVerdict])
     }
 
-    /// Chooses the best device and reserves the memory there for the rest of this cycle.
-    package mutating func place(_ request: PlacementRequest) -> Decision {
-        var best: (node: Int, device: Int, score: Double)?
-        for n in snapshot.nodes.indices {
-            let node = snapshot.nodes[n]
-            for d in node.devices.indices where !isRefused(request, node.devices[d], node) {
-                let score = totalScore(request, node.devices[d], node)
-                guard let current = best else {
-                    best = (n, d, score)
-                    continue
-                }
-                let tie = score == current.score
-                let earlier = node.devices[d].device.id < snapshot.nodes[current.node].devices[current.device].device.id
-                if score > current.score || (tie && earlier) { best = (n, d, score) }
+    /// Chooses the best node and devices and reserves what is asked for there.
+    /// - Parameter nodes: names of nodes that will not do.
+    package mutating func place(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Decision {
+        guard let placement = choose(request, avoiding: nodes) else { return .refused(verdicts(for: request)) }
+        reserve(placement)
+        return .placed(placement)
+    }
+
+    /// As `place`, and nothing is reserved.
+    package mutating func canPlace(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Placement? {
+        choose(request, avoiding: nodes)
+    }
+
+    /// Takes what a placement says, whether it fits or not: to take back a `release`.
+    package mutating func reserve(_ placement: Placement) { change(placement, by: 1, freeing: [:]) }
+
+    /// Gives back what a placement took.
+    /// - Parameter used: device memory that its processes will free beside, in the driver's and the segments' count.
+    package mutating func release(_ placement: Placement, freeing used: [DeviceID: ByteCount] = [:]) {
+        change(placement, by: -1, freeing: used)
+    }
+
+    private mutating func change(_ placement: Placement, by sign: Int, freeing used: [DeviceID: ByteCount]) {
+        guard let n = nodeIndex[placement.node] else { return }
+        snapshot.nodes[n].grantedCPUMilli += sign * placement.cpuMilli
+        let memory = snapshot.nodes[n].grantedMemory
+        snapshot.nodes[n].grantedMemory =
+            sign > 0 ? memory.adding(placement.memory) : memory.subtracting(placement.memory)
+        snapshot.nodes[n].groups[placement.group, default: 0] += sign
+        for grant in placement.grants {
+            guard let d = snapshot.nodes[n].devices.firstIndex(where: { $0.device.id == grant.device }) else {
+                continue
             }
+            snapshot.nodes[n].devices[d].change(grant, by: sign, freeing: used[grant.device] ?? .zero)
         }
-        guard let best else { return .refused(verdicts(for: request)) }
-        let chosen = snapshot.nodes[best.node].devices[best.device]
-        snapshot.nodes[best.node].devices[best.device].granted = chosen.granted.adding(request.vram)
-        return .placed(
-            Placement(
-                node: snapshot.nodes[best.node].name,
-                grant: DeviceGrant(device: chosen.device.id, vendor: chosen.device.vendor, quota: request.vram)))
+    }
+
+    private func choose(_ request: PlacementRequest, avoiding nodes: Set<String>) -> Placement? {
+        var best: (node: Int, devices: [Int], score: Double)?
+        for n in snapshot.nodes.indices where !nodes.contains(snapshot.nodes[n].name) {
+            let node = snapshot.nodes[n]
+            let scored = node.devices.indices.filter { !isRefused(request, node.devices[$0], node) }
+                .map { (device: $0, score: totalScore(request, node.devices[$0], node)) }
+                .sorted {
+                    ($1.score, node.devices[$0.device].device.id) < ($0.score, node.devices[$1.device].device.id)
+                }
+                .prefix(request.placement.devices)
+            guard scored.count == request.placement.devices else { continue }
+            let score = scored.reduce(0) { $0 + $1.score }
+            if best.map({ score > $0.score }) ?? true { best = (n, scored.map(\.device), score) }
+        }
+        guard let best else { return nil }
+        let node = snapshot.nodes[best.node]
+        return Placement(
+            node: node.name, grants: best.devices.sorted().map { node.devices[$0].grant(for: request) },
+            cpuMilli: request.placement.cpuMilli, memory: request.placement.memory, group: request.spreadGroup)
     }
 
     /// For every device, whether the request fits there now and every objection.
@@ -83,5 +130,37 @@ package struct PlacementCycle: Sendable {
         let others = verdicts.count - ofRuntime.count
         let tail = others > 0 ? "; \(others) of other vendors" : ""
         return "no device fits: none of \(ofRuntime.count) that run \(request.runtime.rawValue)\(tail)"
+    }
+}
+
+extension DeviceState {
+    /// What the request gets of this device.
+    func grant(for request: PlacementRequest) -> DeviceGrant {
+        let whole = request.placement.wholeDevices
+        return DeviceGrant(
+            device: device.id, vendor: device.vendor, quota: whole ? device.memory : request.vram,
+            computeMilli: whole ? nil : computeShare(of: request), whole: whole ? true : nil)
+    }
+
+    /// Thousandths of this device that the compute asked for is; nil = none is asked for. More than 1000 where it has
+    /// less, and where nobody knows how much it has.
+    func computeShare(of request: PlacementRequest) -> Int? {
+        switch request.placement.compute {
+        case nil: return nil
+        case .share(let thousandths): return thousandths
+        case .teraflops(let amount, let precision):
+            guard let peak = device.fingerprint.tflops[precision], peak > 0 else { return Int(Int16.max) }
+            return max(1, Int(min(Double(Int16.max), (amount / peak * 1000).rounded(.up))))
+        }
+    }
+
+    mutating func change(_ grant: DeviceGrant, by sign: Int, freeing used: ByteCount) {
+        let isWhole = grant.whole == true
+        granted = sign > 0 ? granted.adding(grant.quota) : granted.subtracting(grant.quota)
+        grantedCompute = max(0, grantedCompute + sign * (isWhole ? Self.wholeCompute : grant.computeMilli ?? 0))
+        holders = max(0, holders + sign)
+        if isWhole { isHeldWhole = sign > 0 }
+        driverUsed = driverUsed?.subtracting(used)
+        segmentUsed = segmentUsed.subtracting(used)
     }
 }

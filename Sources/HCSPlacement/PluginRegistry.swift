@@ -9,6 +9,6 @@ package struct PluginRegistry: Sendable {
     }
 
     package static let standard = PluginRegistry(
-        filters: [RuntimeFilter(), NodeReadyFilter(), BlockedFilter(), HealthFilter(), MemoryFilter()],
+        filters: [RuntimeFilter(), NodeReadyFilter(), BlockedFilter(), CordonFilter(), HealthFilter(), MemoryFilter()],
         scores: [BestFitScore(), HealthScore()])
 }

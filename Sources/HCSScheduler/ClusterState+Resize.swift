@@ -37,11 +37,7 @@ extension ClusterState {
         guard let node = record.node, let entry = nodes[node],
             let report = reports(of: entry).first(where: { $0.device.id == grant.device })
         else { throw .conflict("device \(grant.device) of workload '\(record.spec.name)' is not known now") }
-        let state = DeviceState(
-            device: report.device, health: report.health,
-            granted: (grantedByDevice()[DeviceKey(node: node, device: grant.device)]?.bytes ?? .zero).adding(
-                report.localGranted),
-            driverUsed: report.sample?.memoryUsed)
+        let state = state(of: report, on: node, ledger())
         let more = quota.subtracting(grant.quota)
         guard more <= state.free else {
             let used = state.driverUsed.map { ", \($0) in use by the driver's count" } ?? ""

@@ -364,41 +364,6 @@ package struct ClusterState: Sendable {
         }
     }
 
-    struct Granted {
-        var bytes = ByteCount.zero
-        var names: Set<String> = []
-
-        mutating func add(_ quota: ByteCount, for name: String) {
-            bytes = bytes.adding(quota)
-            names.insert(name)
-        }
-    }
-
-    /// Quotas given out by device. An attempt that still drains counts, and so does what an agent runs although this
-    /// scheduler, which may have lost its store, does not know it.
-    func grantedByDevice() -> [DeviceKey: Granted] {
-        var granted: [DeviceKey: Granted] = [:]
-        func add(_ grants: [DeviceGrant], on node: String?, _ name: String) {
-            guard let node else { return }
-            for grant in grants {
-                granted[DeviceKey(node: node, device: grant.device), default: Granted()].add(grant.quota, for: name)
-            }
-        }
-        for record in workloads.values {
-            if !record.phase.hasEnded { add(record.grants, on: record.node, record.spec.name) }
-            if let previous = record.previous { add(previous.grants, on: previous.node, record.spec.name) }
-        }
-        for (node, entry) in nodes {
-            for seen in entry.report?.workloads ?? [] where seen.phase != .ended && workloads[seen.id] == nil {
-                for usage in seen.usage {
-                    granted[DeviceKey(node: node, device: usage.device), default: Granted()].add(
-                        usage.quota, for: seen.id.text)
-                }
-            }
-        }
-        return granted
-    }
-
     func notReady(_ entry: NodeEntry, monotonic: Int64) -> String? {
         guard let heard = entry.lastHeard else { return "not heard of since this scheduler started" }
         let age = monotonic - heard
@@ -406,31 +371,9 @@ package struct ClusterState: Sendable {
     }
 
     /// Why a host takes no new work, for its own health. What it runs stays: the fault may be over.
-    private static func unhealthy(_ entry: NodeEntry) -> String? {
+    static func unhealthy(_ entry: NodeEntry) -> String? {
         guard let health = entry.report?.health, let score = health.score, !health.band.acceptsWork else { return nil }
         return "health of the host \(score)\(health.reasons.first.map { ": \($0.detail)" } ?? "")"
-    }
-
-    func placementCycle(monotonic: Int64) -> PlacementCycle {
-        var plugins = PluginRegistry.standard
-        plugins.filters.append(CordonFilter(cordons: cordons))
-        return PlacementCycle(snapshot: snapshot(monotonic: monotonic), plugins: plugins)
-    }
-
-    private func snapshot(monotonic: Int64) -> ClusterSnapshot {
-        let granted = grantedByDevice()
-        let states = nodes.values.sorted { $0.record.name < $1.record.name }.map { entry in
-            NodeState(
-                name: entry.record.name, notReady: notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry),
-                devices: reports(of: entry).map { report in
-                    DeviceState(
-                        device: report.device, health: report.health, blocked: report.blocked,
-                        granted: (granted[DeviceKey(node: entry.record.name, device: report.device.id)]?.bytes ?? .zero)
-                            .adding(report.localGranted),
-                        driverUsed: report.sample?.memoryUsed)
-                })
-        }
-        return ClusterSnapshot(revision: revision, nodes: states)
     }
 
     /// Devices as last reported, or as remembered by the store (health unknown) before the first report.
@@ -489,17 +432,13 @@ package struct ClusterState: Sendable {
     }
 
     package func deviceViews(monotonic: Int64) -> [DeviceView] {
-        let granted = grantedByDevice()
+        let ledger = ledger()
         let cleared = Dictionary(
             clearances.values.map { (DeviceKey(node: $0.node, device: $0.device), $0) }, uniquingKeysWith: { $1 })
         return nodes.values.sorted { $0.record.name < $1.record.name }.flatMap { entry in
             reports(of: entry).map { report in
                 let key = DeviceKey(node: entry.record.name, device: report.device.id)
-                let taken = granted[key]
-                let state = DeviceState(
-                    device: report.device, health: report.health,
-                    granted: (taken?.bytes ?? .zero).adding(report.localGranted),
-                    driverUsed: report.sample?.memoryUsed)
+                let state = state(of: report, on: entry.record.name, ledger)
                 return DeviceView(
                     node: entry.record.name, device: report.device, sample: report.sample, health: report.health,
                     blocked: report.blocked
@@ -509,7 +448,7 @@ package struct ClusterState: Sendable {
                     ledger: DeviceLedger(
                         total: report.device.memory, granted: state.granted, driverUsed: state.driverUsed,
                         free: state.free,
-                        workloads: (taken?.names ?? []).sorted()),
+                        workloads: (ledger.devices[key]?.names ?? []).sorted()),
                     cordon: cordon(on: key), clearance: cleared[key])
             }
         }

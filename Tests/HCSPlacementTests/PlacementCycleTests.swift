@@ -28,7 +28,7 @@ func request(_ gibibytes: UInt64, _ runtime: Runtime = .cuda) -> PlacementReques
 @Suite struct PlacementCycleTests {
     private func chosen(_ decision: PlacementCycle.Decision) -> String? {
         guard case .placed(let placement) = decision else { return nil }
-        return placement.grant.device.uuid
+        return placement.grants.first?.device.uuid
     }
 
     @Test func `work goes to a device of a maker that runs its runtime`() {

@@ -151,15 +151,21 @@ package enum Reconciler {
         record.phase = .assigned
         record.attempt += 1
         record.node = placement.node
-        record.grants = [placement.grant]
+        record.grants = placement.grants
         record.notBeforeMilliseconds = nil
         record.exit = nil
         let wait = record.previous.map { "; waits until attempt \($0.attempt) on \($0.node) has ended" } ?? ""
         record.note(
             isMove ? .moved : .placed,
-            "placed on \(placement.node), device \(placement.grant.device), quota \(placement.grant.quota)\(wait)",
-            device: placement.grant.device, at: now)
+            "placed on \(placement.node), \(Self.words(placement.grants))\(wait)",
+            device: placement.grants.first?.device, at: now)
         return record
+    }
+
+    private static func words(_ grants: [DeviceGrant]) -> String {
+        let devices = grants.map(\.device.uuid).joined(separator: ", ")
+        let quota = grants.first.map { $0.whole == true ? ", whole" : ", quota \($0.quota)" } ?? ""
+        return "\(grants.count == 1 ? "device" : "devices") \(devices)\(quota)\(grants.count > 1 ? " each" : "")"
     }
 
     /// A user asks for the end.
