@@ -84,7 +84,7 @@ var targets: [Target] = [
     module("HCSProbe", ["HCSModel", "HCSSystem", "CHCSProbe", logging], plugins: ["BuildBPF"]),
     program("hcs-vendor-worker", ["HCSDevice"]),
     .executableTarget(
-        name: "bench-placement", dependencies: ["HCSPlacement"], path: "Benchmarks/placement",
+        name: "bench-placement", dependencies: ["HCSPlacement", "HCSModel"], path: "Benchmarks/placement",
         exclude: ["README.md"], swiftSettings: strict),
     program("hcs-eval-titan", ["HCSHealth", "HCSSystem"]),
 

@@ -354,7 +354,7 @@ package struct ClusterState: Sendable {
             if refusals[request] == nil {
                 switch cycle.place(request) {
                 case .placed(let placement): update(Reconciler.placed(record, on: placement, now: now))
-                case .refused(let verdicts): refusals[request] = PlacementCycle.summary(of: verdicts, for: request)
+                case .refused(let refusal): refusals[request] = refusal.summary
                 }
             }
             guard let summary = refusals[request], record.message != summary else { continue }
@@ -480,10 +480,11 @@ package struct ClusterState: Sendable {
 
     package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
         let request = PlacementRequest(record.spec)
-        let verdicts = placementCycle(monotonic: monotonic).verdicts(for: request)
+        var cycle = placementCycle(monotonic: monotonic)
+        let verdicts = cycle.verdicts(for: request)
         let summary =
             record.phase == .queued
-            ? PlacementCycle.summary(of: verdicts, for: request) : record.message
+            ? cycle.summary(of: request) : record.message
         return Explanation(
             workload: record.id, name: record.spec.name, phase: record.phase, revision: revision, summary: summary,
             devices: verdicts)

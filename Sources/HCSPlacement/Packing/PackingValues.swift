@@ -49,7 +49,7 @@ struct PackingValues {
         return best
     }
 
-    private mutating func score(
+    mutating func score(
         from before: Int32, to after: PackingState, _ shape: PackingShape, _ table: inout PackingStateTable
     ) -> Int64 {
         if let fragment {
