@@ -5,6 +5,7 @@ package enum Routes {
     package static let nodes = "/v1/nodes"
     package static let devices = "/v1/devices"
     package static let workloads = "/v1/workloads"
+    package static let plan = "/v1/plan"
     package static let cordons = "/v1/cordons"
     package static let liftCordon = "/v1/cordons/lift"
     package static let clearances = "/v1/clearances"

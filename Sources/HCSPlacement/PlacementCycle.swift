@@ -90,6 +90,16 @@ package struct PlacementCycle: Sendable {
             cpuMilli: request.placement.cpuMilli, memory: request.placement.memory, group: request.spreadGroup)
     }
 
+    /// Whether the request fits somewhere now, without a look at where it would be best.
+    /// - Parameter node: nil = anywhere.
+    package func fits(_ request: PlacementRequest, on node: String? = nil) -> Bool {
+        let closed = closedPools(to: request)
+        var view = ranking.view(of: RequestClass(request, closed: closed).request, snapshot)
+        view.close(closed, ranking.layout)
+        let nodes = node.map { [nodeIndex[$0]].compactMap(\.self) } ?? Array(snapshot.nodes.indices)
+        return nodes.contains { ranking.fits($0, view, snapshot) }
+    }
+
     /// Takes what a placement says, whether it fits or not: to take back a `release`.
     /// - Parameter used: what the release freed beside.
     package mutating func reserve(_ placement: Placement, using used: [DeviceID: ByteCount] = [:]) {

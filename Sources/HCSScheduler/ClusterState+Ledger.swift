@@ -98,7 +98,8 @@ extension ClusterState {
         return DeviceState(
             device: report.device, health: report.health, blocked: report.blocked, cordon: cordonWords(on: key),
             granted: entry.granted, grantedCompute: entry.compute, holders: entry.holders,
-            isHeldWhole: entry.isHeldWhole, driverUsed: report.sample?.memoryUsed, segmentUsed: entry.segmentUsed)
+            isHeldWhole: entry.isHeldWhole, driverUsed: report.sample?.memoryUsed, segmentUsed: entry.segmentUsed,
+            margin: settings.margin.of(report.device))
     }
 
     func snapshot(monotonic: Int64) -> ClusterSnapshot {
@@ -107,7 +108,9 @@ extension ClusterState {
             let host = entry.report?.host ?? entry.record.host
             let given = ledger.nodes[entry.record.name] ?? Ledger.NodeEntry()
             return NodeState(
-                name: entry.record.name, notReady: notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry),
+                name: entry.record.name,
+                notReady: notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry)
+                    ?? setAside(entry.record.name, monotonic: monotonic),
                 devices: reports(of: entry).map { state(of: $0, on: entry.record.name, ledger) },
                 cpuMilli: host.cpuCount > 0 ? host.cpuCount * 1000 : nil, grantedCPUMilli: given.cpuMilli,
                 memory: host.memory > .zero ? host.memory : nil, grantedMemory: given.memory,
@@ -117,7 +120,11 @@ extension ClusterState {
         return ClusterSnapshot(revision: revision, nodes: states)
     }
 
-    func placementCycle(monotonic: Int64) -> PlacementCycle { PlacementCycle(snapshot: snapshot(monotonic: monotonic)) }
+    /// Room is kept for what is asked for as a rule: all that this scheduler remembers.
+    func placementCycle(monotonic: Int64) -> PlacementCycle {
+        PlacementCycle(
+            snapshot: snapshot(monotonic: monotonic), typical: workloads.values.map { PlacementRequest($0.spec) })
+    }
 
     /// Why an operator keeps work off a device, its own order first; nil = nobody does.
     private func cordonWords(on key: DeviceKey) -> String? {

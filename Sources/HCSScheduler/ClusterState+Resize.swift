@@ -41,9 +41,11 @@ extension ClusterState {
         let more = quota.subtracting(grant.quota)
         guard more <= state.free else {
             let used = state.driverUsed.map { ", \($0) in use by the driver's count" } ?? ""
+            let margin = state.margin > .zero ? ", \(state.margin) kept as margin" : ""
             throw .conflict(
                 "\(quota) for workload '\(record.spec.name)' is \(more) more than its \(grant.quota), and \(state.free) of "
-                    + "\(report.device.memory) is free on device \(grant.device) (\(state.granted) granted\(used))")
+                    + "\(report.device.memory) is free on device \(grant.device) (\(state.granted) granted\(used)\(margin))"
+            )
         }
     }
 }

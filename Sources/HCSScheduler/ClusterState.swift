@@ -28,6 +28,8 @@ package struct ClusterState: Sendable {
     /// What this scheduler process has told of the pool.
     var known: FleetKnowledge
     var fleetGuard: FleetGuard
+    let settings: SchedulerSettings
+    var reservations = Reservations()
     /// When this scheduler process began to listen, monotonic milliseconds.
     let openedAt: Int64
     private var nextSequence: UInt64
@@ -45,7 +47,10 @@ package struct ClusterState: Sendable {
     /// Numbers that a crash may have cost are never given again: each start leaves more room than any run can lose.
     private static let sequenceGap: UInt64 = 1_000_000
 
-    package init(_ stored: StoredState, monotonic: Int64, now: Int64) {
+    package init(
+        _ stored: StoredState, settings: SchedulerSettings = SchedulerSettings(), monotonic: Int64, now: Int64
+    ) {
+        self.settings = settings
         revision = stored.revision
         for node in stored.nodes {
             nodes[node.name] = NodeEntry(record: node)
@@ -165,6 +170,7 @@ package struct ClusterState: Sendable {
         changedNodes.remove(node)
         removedNodes.insert(node)
         known.forget(node: node)
+        reservations.setAside[node] = nil
     }
 
     mutating func update(_ record: WorkloadRecord) {
@@ -212,6 +218,7 @@ package struct ClusterState: Sendable {
             update(Reconciler.observe(record, observation, faulty: { faults[$0] }, now: now))
         }
         moveOffFaultyDevices(of: report, faults: faults, monotonic: monotonic, now: now)
+        expireReservations(of: report, monotonic: monotonic, now: now)
         schedule(monotonic: monotonic, now: now)
     }
 
@@ -448,7 +455,8 @@ package struct ClusterState: Sendable {
                     ledger: DeviceLedger(
                         total: report.device.memory, granted: state.granted, driverUsed: state.driverUsed,
                         free: state.free,
-                        workloads: (ledger.devices[key]?.names ?? []).sorted()),
+                        workloads: (ledger.devices[key]?.names ?? []).sorted(), segmentUsed: state.segmentUsed,
+                        margin: state.margin, computeMilli: state.grantedCompute, whole: state.isHeldWhole),
                     cordon: cordon(on: key), clearance: cleared[key])
             }
         }
@@ -476,17 +484,5 @@ package struct ClusterState: Sendable {
         if let id = WorkloadID(idOrName), let record = workloads[id] { return record }
         let named = workloads.values.filter { $0.spec.name == idOrName }
         return named.first { !$0.phase.hasEnded } ?? named.max { $0.createdMilliseconds < $1.createdMilliseconds }
-    }
-
-    package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
-        let request = PlacementRequest(record.spec)
-        var cycle = placementCycle(monotonic: monotonic)
-        let verdicts = cycle.verdicts(for: request)
-        let summary =
-            record.phase == .queued
-            ? cycle.summary(of: request) : record.message
-        return Explanation(
-            workload: record.id, name: record.spec.name, phase: record.phase, revision: revision, summary: summary,
-            devices: verdicts)
     }
 }

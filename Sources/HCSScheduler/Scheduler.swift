@@ -53,6 +53,7 @@ package actor Scheduler {
     /// Loads what the store remembers.
     package static func open(
         store: any StateStore, clock: any SchedulerClock, logger: Logger,
+        settings: SchedulerSettings = SchedulerSettings(),
         generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) async throws(StoreError) -> Scheduler {
         let stored = try await store.load()
@@ -60,7 +61,7 @@ package actor Scheduler {
             "state loaded: \(stored.nodes.count) nodes, \(stored.workloads.count) workloads, revision \(stored.revision)"
         )
         let state = ClusterState(
-            stored, monotonic: clock.monotonicMilliseconds(), now: clock.wallMilliseconds())
+            stored, settings: settings, monotonic: clock.monotonicMilliseconds(), now: clock.wallMilliseconds())
         let scheduler = Scheduler(
             state: state, events: stored.events, store: store, clock: clock, logger: logger, generator: generator)
         await scheduler.recordFirstEvents()
@@ -315,9 +316,20 @@ package actor Scheduler {
 
     package func view(_ idOrName: String) throws(APIProblem) -> WorkloadView { state.view(try record(idOrName)) }
 
-    package func explain(_ idOrName: String) throws(APIProblem) -> Explanation {
-        state.explanation(of: try record(idOrName), monotonic: clock.monotonicMilliseconds())
+    // Both look at every device, for each change that might help: beside the actor, on a copy.
+
+    package nonisolated func explain(_ idOrName: String) async throws(APIProblem) -> Explanation {
+        let now = await present
+        let record = try await record(idOrName)
+        return now.state.explanation(of: record, monotonic: now.monotonic)
     }
+
+    package nonisolated func plan(_ spec: WorkloadSpec) async throws(APIProblem) -> PlanView {
+        let now = await present
+        return try now.state.plan(spec, monotonic: now.monotonic)
+    }
+
+    private var present: (state: ClusterState, monotonic: Int64) { (state, clock.monotonicMilliseconds()) }
 
     // MARK: Long poll
 

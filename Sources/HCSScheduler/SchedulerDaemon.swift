@@ -19,10 +19,11 @@ package struct SchedulerConfiguration: Sendable {
     /// A connection that asks nothing is closed after this.
     package var idleSeconds: Int64
     package var alerts: AlertConfiguration
+    package var settings: SchedulerSettings
 
     package init(
         host: String, port: Int, stateDirectory: String, insecure: Bool, idleSeconds: Int64 = ServerLimits.idleSeconds,
-        alerts: AlertConfiguration = AlertConfiguration()
+        alerts: AlertConfiguration = AlertConfiguration(), settings: SchedulerSettings = SchedulerSettings()
     ) {
         self.host = host
         self.port = port
@@ -30,6 +31,7 @@ package struct SchedulerConfiguration: Sendable {
         self.insecure = insecure
         self.idleSeconds = idleSeconds
         self.alerts = alerts
+        self.settings = settings
     }
 }
 
@@ -61,7 +63,8 @@ package struct SchedulerDaemon: Sendable {
         let tokens = try Tokens.loadOrCreate(stateDirectory: configuration.stateDirectory)
         let store = try SQLiteStore(path: configuration.stateDirectory + "/scheduler.db")
         let clock = SystemClock()
-        let scheduler = try await Scheduler.open(store: store, clock: clock, logger: logger)
+        let scheduler = try await Scheduler.open(
+            store: store, clock: clock, logger: logger, settings: configuration.settings)
         let deliveries = senders.map { delivery(of: $0, clock: clock, scheduler: scheduler) }
         await scheduler.send(alerts: deliveries.map(\.queue))
         let application = Application(

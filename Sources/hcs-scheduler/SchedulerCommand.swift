@@ -43,6 +43,18 @@ struct SchedulerCommand: AsyncParsableCommand {
     @Option(help: "Events that become alerts, no less than: info, warning or critical.")
     var alertSeverity = "warning"
 
+    @Option(
+        help: ArgumentHelp(
+            "Device memory that is promised to nobody, on each device, such as 256Mi. Default: 512Mi, on small devices 2 %.",
+            valueName: "size"))
+    var deviceMargin: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Work that a reporting node does not tell of for so long is planned again: 10 to 86400.",
+            valueName: "seconds"))
+    var reservationTimeout: Int64 = 60
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
@@ -57,6 +69,7 @@ struct SchedulerCommand: AsyncParsableCommand {
         guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
             (0...65535).contains(port)
         else { throw ValidationError("--listen '\(listen)' must be ADDRESS:PORT") }
+        let settings = try self.settings()
         let host = String(listen[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
         umask(0o077)  // The store holds the environment of workloads.
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
@@ -67,7 +80,8 @@ struct SchedulerCommand: AsyncParsableCommand {
                 host: host, port: port, stateDirectory: stateDir ?? StandardDirectories.state(of: "hcs-scheduler"),
                 insecure: insecure,
                 alerts: AlertConfiguration(
-                    webhook: alertWebhook, secretFile: alertSecretFile, program: alertProgram, severity: severity)),
+                    webhook: alertWebhook, secretFile: alertSecretFile, program: alertProgram, severity: severity),
+                settings: settings),
             logger: logger)
         do {
             try await daemon.run()
@@ -75,5 +89,19 @@ struct SchedulerCommand: AsyncParsableCommand {
             FileHandle.standardError.write(Data("hcs-scheduler: \(error)\n".utf8))
             throw ExitCode(1)
         }
+    }
+
+    private func settings() throws -> SchedulerSettings {
+        var margin: ByteCount?
+        if let deviceMargin {
+            do { margin = try ByteCount.parse(deviceMargin) } catch {
+                throw ValidationError("--device-margin: \(error.message)")
+            }
+        }
+        let (timeout, overflow) = reservationTimeout.multipliedReportingOverflow(by: 1000)
+        guard !overflow, SchedulerSettings.reservationRange.contains(timeout) else {
+            throw ValidationError("--reservation-timeout must be 10 to 86400 seconds")
+        }
+        return SchedulerSettings(margin: margin, reservationMilliseconds: timeout)
     }
 }

@@ -309,6 +309,23 @@ struct CycleRanking {
         }
     }
 
+    /// Whether `candidate` would find one.
+    func fits(_ node: Int, _ view: View, _ snapshot: ClusterSnapshot) -> Bool {
+        guard rooms.allSatisfy({ $0.admits(view.request, on: nodes[node]) }) else { return false }
+        let interconnect = view.request.placement.interconnect
+        var sum = 0
+        for cell in layout.cellsOfNode[node] {
+            let answer = answer(view, cell)
+            guard answer.admits else { continue }
+            let fits = fitting(cell, answer.ask)
+            sum += fits.nonzeroBitCount
+            guard fits.nonzeroBitCount >= view.count else { continue }
+            guard view.count > 1, let sets = findSets(interconnect, cell, snapshot) else { return true }
+            if sets.contains(where: { ($0 & fits).nonzeroBitCount >= view.count }) { return true }
+        }
+        return sum >= view.count && (interconnect == .any || interconnect == .sameNode)
+    }
+
     private func answer(_ view: View, _ cell: Int) -> Answer {
         view.answers[view.byCell ? cell : layout.cells[cell].kind]
     }
@@ -346,12 +363,16 @@ struct CycleRanking {
     }
 
     private mutating func sets(_ interconnect: Interconnect, _ cell: Int, _ snapshot: ClusterSnapshot) -> [UInt16]? {
-        if interconnect == .link, let known = links[cell] { return known }
-        let node = snapshot.nodes[layout.cells[cell].node]
-        let sets = DeviceSets.sets(
-            interconnect, among: layout.cells[cell].devices.map { node.devices[$0].device }, numaNodes: node.numaNodes)
+        let sets = findSets(interconnect, cell, snapshot)
         if interconnect == .link { links[cell] = sets }
         return sets
+    }
+
+    private func findSets(_ interconnect: Interconnect, _ cell: Int, _ snapshot: ClusterSnapshot) -> [UInt16]? {
+        if interconnect == .link, let known = links[cell] { return known }
+        let node = snapshot.nodes[layout.cells[cell].node]
+        return DeviceSets.sets(
+            interconnect, among: layout.cells[cell].devices.map { node.devices[$0].device }, numaNodes: node.numaNodes)
     }
 
     /// One device: the one whose loss costs the node least, the tightest among equals.

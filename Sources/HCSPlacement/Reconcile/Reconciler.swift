@@ -142,6 +142,20 @@ package enum Reconciler {
         return queued(record, at: now)
     }
 
+    /// Its node reports and does not tell of it: planned again, whatever the restart policy. Its node is told to end that
+    /// attempt, whose end the next one waits for.
+    package static func unconfirmed(_ old: WorkloadRecord, after milliseconds: Int64, now: Int64) -> WorkloadRecord {
+        guard old.phase == .assigned, old.previous == nil, let node = old.node else { return old }
+        var record = old
+        record.previous = .init(node: node, attempt: record.attempt, grants: record.grants)
+        record.failures += 1
+        record.notBeforeMilliseconds = now + backoff(failures: record.failures)
+        record.note(
+            .refused, "not taken by \(node) within \(milliseconds / 1000) s, planned again",
+            device: record.grants.first?.device, at: now)
+        return queued(record, at: now)
+    }
+
     /// Places a queued workload.
     package static func placed(_ old: WorkloadRecord, on placement: PlacementCycle.Placement, now: Int64)
         -> WorkloadRecord

@@ -14,6 +14,7 @@ enum APIRouter {
         router.add(middleware: TokenMiddleware(tokens: tokens))
         NodeRoutes(scheduler: scheduler).add(to: router)
         WorkloadRoutes(scheduler: scheduler).add(to: router)
+        PlanRoutes(scheduler: scheduler).add(to: router)
         CordonRoutes(scheduler: scheduler).add(to: router)
         ClearanceRoutes(scheduler: scheduler).add(to: router)
         EventRoutes(scheduler: scheduler).add(to: router)
