@@ -141,15 +141,27 @@ package struct PlacementCycle: Sendable {
         case .all:
             var keys = Array(repeating: RankKey.refused, count: snapshot.nodes.count)
             for node in keys.indices { keys[node] = key(of: node, slot) }
-            ranked.fill(slot, keys)
+            ranked.fill(slot, keys, prices: ranking.priceSerial)
         case .some(let stale): for node in stale { ranked.set(slot, node, key(of: node, slot)) }
         }
+        for node in ranked.takeOutdated(slot, prices: ranking.priceSerial) {
+            ranked.set(slot, node, key(of: node, slot))
+        }
         for node in nodes { ranked.set(slot, node, RankKey.refused) }
-        let best = ranked.best(slot)
-        for node in nodes { ranked.set(slot, node, key(of: node, slot)) }
-        guard best != RankKey.refused else { return nil }
-        let node = Candidate.node(of: best)
-        return ranking.candidate(node, views[slot], snapshot).map { (node, $0) }
+        defer { for node in nodes { ranked.set(slot, node, key(of: node, slot)) } }
+        for look in 1...RankedNodes.refreshLimit {
+            let best = ranked.best(slot)
+            guard best != RankKey.refused else { return nil }
+            let node = RankKey.node(of: best)
+            guard let candidate = ranking.candidate(node, views[slot], snapshot) else {
+                preconditionFailure("a node that is ranked has room")
+            }
+            let key = candidate.key(node: node)
+            guard key != best, look < RankedNodes.refreshLimit else { return (node, candidate) }
+            // New prices have made it worse.
+            ranked.set(slot, node, key)
+        }
+        return nil
     }
 
     private mutating func key(of node: Int, _ slot: Int) -> Int64 {
@@ -160,7 +172,7 @@ package struct PlacementCycle: Sendable {
         let closed = closedPools(to: request)
         let key = RequestClass(request, closed: closed)
         if let slot = slotOf[key] { return slot }
-        let slot = ranked.makeSlot()
+        let slot = ranked.makeSlot(prices: ranking.priceSerial)
         // The quota was asked with the request as it is.
         var view = ranking.view(of: key.request, snapshot)
         view.close(closed, ranking.layout)
@@ -190,7 +202,6 @@ package struct PlacementCycle: Sendable {
         guard ranking.hasPrices, ranked.changeCount - changesAtPrices >= max(64, snapshot.nodes.count) else { return }
         changesAtPrices = ranked.changeCount
         ranking.updatePrices()
-        ranked.forgetRanks()
     }
 
     func devices(of candidate: Candidate) -> [Int] {

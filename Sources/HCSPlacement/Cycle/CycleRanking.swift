@@ -33,18 +33,17 @@ struct Candidate {
     /// By cell, a bit for each of its devices.
     var parts: [(cell: Int, devices: UInt16)]
 
-    /// One number that orders nodes, as `RankKey` does for the packing core; wishes and spread go first.
+    /// One number that orders nodes as `RankKey` does for the packing core, and names the node where that does; wishes
+    /// and spread go first.
     func key(node: Int) -> Int64 {
-        let wish = Int64(min(max(self.wish + 32, 0), 63))
-        let spread = Int64(63 - min(max(others, 0), 63))
+        let wish = Int64(min(max(self.wish + 16, 0), 31))
+        let spread = Int64(31 - min(max(others, 0), 31))
         let quantum = CycleRanking.quantum
         let steps = worth >= 0 ? worth / quantum : -((quantum - 1 - worth) / quantum)
         let worth = Int64(min(max(steps + 2048, 0), 4095))
         let tie = (1 << 21 - 1) - min(max(tie, 0), 1 << 21 - 1)
-        return wish << 57 | spread << 51 | worth << 39 | tie << 18 | Int64(CycleRanking.nodeLimit - 1 - node)
+        return wish << 58 | spread << 53 | worth << 41 | tie << 20 | Int64(RankKey.nodeLimit - 1 - node)
     }
-
-    static func node(of key: Int64) -> Int { CycleRanking.nodeLimit - 1 - Int(key & Int64(CycleRanking.nodeLimit - 1)) }
 }
 
 /// What the packing core makes of the cluster: the state of each cell and what a change of it is worth, and for each
@@ -57,8 +56,8 @@ struct CycleRanking {
     private var devices: [DeviceRoom] = []
     private var health: [Int32] = []
     private var nodes: [NodeRoom] = []
-    private var stateOf: [Int32] = []
-    private var table = PackingStateTable()
+    /// By cell.
+    private var states: [PackingState] = []
     private var values: PackingValues
 
     /// What does not change while a request stays in use.
@@ -92,21 +91,20 @@ struct CycleRanking {
     /// Sets of joined devices by cell, each found once.
     private var links: [Int: [UInt16]] = [:]
 
-    static let nodeLimit = 1 << 18
     /// What packing weighs of a host's CPU, in thousandths of a core.
     private static let cpuLimit: Int32 = 1 << 20
     /// Thousandths of a device below which two choices count as equal.
     static let quantum = 20
 
     init(_ snapshot: ClusterSnapshot, plugins: PluginRegistry, policy: PackingPolicy, typical: [PlacementRequest]) {
-        precondition(snapshot.nodes.count < Self.nodeLimit, "placement knows at most 262143 nodes")
+        precondition(snapshot.nodes.count < RankKey.nodeLimit, "placement knows at most a million nodes")
         self.plugins = plugins
         rooms = plugins.filters.compactMap { $0 as? any RoomFilter }
         // Whoever asks: a condition looks at no request.
         let anyone = PlacementRequest(runtime: .cuda, vram: .zero)
         layout = CycleLayout(
             snapshot, conditions: plugins.filters.filter { $0.basis == .condition }, anyone: anyone)
-        values = PackingValues(policy: policy, mix: WorkloadMix([PackingShape]()))
+        values = PackingValues(policy: .bestFit, mix: WorkloadMix([PackingShape]()), nodes: [])
         let conditions = plugins.scores.filter { $0.basis == .condition }
         devices.reserveCapacity(layout.deviceCount)
         for cell in layout.cells {
@@ -118,14 +116,16 @@ struct CycleRanking {
             }
         }
         nodes = snapshot.nodes.map { NodeRoom($0) }
-        values = PackingValues(policy: policy, mix: mix(of: typical, snapshot))
-        stateOf = layout.cells.indices.map { table.number(of: state(of: $0)) }
-        values.updatePrices(stateOf, of: table)
+        values = PackingValues(policy: policy, mix: mix(of: typical, snapshot), nodes: capacity(of: snapshot))
+        states = layout.cells.indices.map { state(of: $0) }
+        for state in states { values.supplied(state) }
+        values.updatePrices()
     }
 
     var byteCount: Int {
         devices.count * (MemoryLayout<DeviceRoom>.stride + 4) + nodes.count * MemoryLayout<NodeRoom>.stride
-            + stateOf.count * (4 + MemoryLayout<Cell>.stride + 32 + 16 * 8) + table.byteCount + values.byteCount
+            + states.count * (MemoryLayout<PackingState>.stride + MemoryLayout<Cell>.stride + 32 + 16 * 8)
+            + values.byteCount
     }
 
     // MARK: Requests
@@ -202,6 +202,17 @@ struct CycleRanking {
             share: UInt16(best.share), models: models == all ? PackingShape.anyModel : models)
     }
 
+    /// What the cells have when nothing is placed; a host's CPU counts with its first cell.
+    private func capacity(of snapshot: ClusterSnapshot) -> [PackingNode] {
+        layout.cells.enumerated().map { i, cell in
+            let isFirst = layout.cellsOfNode[cell.node].lowerBound == i
+            let cpu = snapshot.nodes[cell.node].cpuMilli.map { Int32(clamping: $0) } ?? Self.cpuLimit
+            return PackingNode(
+                model: cell.model, cpu: isFirst ? max(0, min(cpu, Self.cpuLimit)) : 0, memory: 0,
+                free: Array(repeating: PackingShape.wholeDevice, count: cell.open.nonzeroBitCount))
+        }
+    }
+
     // MARK: States
 
     private func state(of cell: Int) -> PackingState {
@@ -217,19 +228,16 @@ struct CycleRanking {
             for (i, d) in layout.cells[cell].devices.enumerated() {
                 devices[layout.cells[cell].first + i] = DeviceRoom(state.devices[d])
             }
-            stateOf[cell] = table.number(of: self.state(of: cell))
+            let new = self.state(of: cell)
+            values.moved(from: states[cell], to: new)
+            states[cell] = new
         }
-        if table.isFull { startTableAnew() }
-    }
-
-    private mutating func startTableAnew() {
-        table = PackingStateTable()
-        values.forgetStates()
-        for cell in layout.cells.indices { stateOf[cell] = table.number(of: state(of: cell)) }
     }
 
     var hasPrices: Bool { values.hasPrices }
-    mutating func updatePrices() { values.updatePrices(stateOf, of: table) }
+    /// Changes with the prices.
+    var priceSerial: UInt32 { values.priceSerial }
+    mutating func updatePrices() { values.updatePrices() }
 
     // MARK: Candidates
 
@@ -378,7 +386,7 @@ struct CycleRanking {
     /// One device: the one whose loss costs the node least, the tightest among equals.
     private mutating func choose(single fits: UInt16, _ answer: Answer, _ cell: Int, _ view: View) -> Candidate {
         let first = layout.cells[cell].first
-        let before = table.states[Int(stateOf[cell])]
+        let before = states[cell]
         var best = (worth: Int.min, packing: 0, milli: UInt16.max, device: 0)
         // Devices alike in what is free before and after need one look.
         var seen: (UInt64, UInt64) = (.max, .max)
@@ -403,7 +411,7 @@ struct CycleRanking {
         }
         return Candidate(
             wish: Int(answer.wish), others: 0, worth: best.worth, packing: best.packing,
-            tie: table.ties[Int(stateOf[cell])], parts: [(cell, 1 << best.device)])
+            tie: states[cell].packingTie, parts: [(cell, 1 << best.device)])
     }
 
     /// Several devices: the tightest ones, the healthier of equals.
@@ -412,7 +420,7 @@ struct CycleRanking {
     ) -> Candidate {
         let first = layout.cells[cell].first
         var taken: UInt16 = 0
-        var after = table.states[Int(stateOf[cell])]
+        var after = states[cell]
         after.cpu = max(0, after.cpu - view.cpu)
         var healths = 0
         var sum = 0
@@ -438,7 +446,7 @@ struct CycleRanking {
         return Candidate(
             wish: Int(answer.wish), others: 0,
             worth: packing * Self.quantum + count * Int(answer.worth) + healths, packing: packing,
-            tie: table.ties[Int(stateOf[cell])], parts: [(cell, taken)])
+            tie: states[cell].packingTie, parts: [(cell, taken)])
     }
 
     /// More devices than any cell of the node has: from those that are wished for most, then from those that have most.
@@ -467,7 +475,7 @@ struct CycleRanking {
     private mutating func gain(_ cell: Int, _ after: PackingState, count: Int, taken: Int) -> Int {
         let share = UInt16(min(max(taken / count, 1), Int(PackingShape.wholeDevice)))
         let shape = PackingShape(cpu: 0, memory: 0, devices: UInt8(count), share: share)
-        return Int(values.score(from: stateOf[cell], to: after, shape, &table))
+        return Int(values.score(from: states[cell], to: after, shape))
     }
 }
 

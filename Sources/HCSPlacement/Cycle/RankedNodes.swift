@@ -12,9 +12,14 @@ struct RankedNodes {
     private struct Slot {
         var seen: Int
         var lastUsed: Int
+        /// Nodes from here on may have ranks by prices that were valid before `prices`.
+        var refreshed: Int
+        var prices: UInt32
     }
 
     static let slotLimit = 256
+    /// Ranks that one decision brings to new prices, beside those of changed nodes.
+    static let refreshLimit = 32
 
     enum Stale {
         case all
@@ -22,7 +27,8 @@ struct RankedNodes {
     }
 
     init(nodeCount: Int) {
-        index = ShapeIndex(nodeCount: nodeCount)
+        // Memory of the host is one of many things that the ranks follow.
+        index = ShapeIndex(memory: Array(repeating: 0, count: nodeCount))
         stamps = Array(repeating: -1, count: nodeCount)
     }
 
@@ -31,8 +37,8 @@ struct RankedNodes {
     var changeCount: Int { forgotten + changes.count }
 
     /// A place for one more request: a new one, or the one that was not asked for longest.
-    mutating func makeSlot() -> Int {
-        let slot = Slot(seen: -1, lastUsed: changeCount)
+    mutating func makeSlot(prices: UInt32) -> Int {
+        let slot = Slot(seen: -1, lastUsed: changeCount, refreshed: stamps.count, prices: prices)
         guard slots.count >= Self.slotLimit else {
             slots.append(slot)
             index.addShape()
@@ -62,9 +68,27 @@ struct RankedNodes {
         return .some(stale)
     }
 
-    mutating func fill(_ slot: Int, _ keys: [Int64]) { index.fill(shape: slot) { keys[$0] } }
+    mutating func fill(_ slot: Int, _ keys: [Int64], prices: UInt32) {
+        index.fill(shape: slot) { keys[$0] }
+        slots[slot].refreshed = stamps.count
+        slots[slot].prices = prices
+    }
+
+    /// Nodes whose ranks the caller brings to these prices. A few at a time, so that no decision pays for all nodes:
+    /// prices move slowly.
+    mutating func takeOutdated(_ slot: Int, prices: UInt32) -> Range<Int> {
+        if slots[slot].refreshed == stamps.count {
+            guard slots[slot].prices != prices else { return 0..<0 }
+            slots[slot].prices = prices
+            slots[slot].refreshed = 0
+        }
+        let start = slots[slot].refreshed
+        slots[slot].refreshed = min(stamps.count, start + Self.refreshLimit)
+        return start..<slots[slot].refreshed
+    }
+
     mutating func set(_ slot: Int, _ node: Int, _ key: Int64) { index.set(shape: slot, node: node, key) }
-    func best(_ slot: Int) -> Int64 { index.best(shape: slot) }
+    func best(_ slot: Int) -> Int64 { index.best(shape: slot, memory: 0) }
 
     mutating func noteChange(of node: Int) {
         if changes.count >= 4 * stamps.count + 1024 {
@@ -74,6 +98,4 @@ struct RankedNodes {
         }
         changes.append(Int32(node))
     }
-
-    mutating func forgetRanks() { for slot in slots.indices { slots[slot].seen = -1 } }
 }

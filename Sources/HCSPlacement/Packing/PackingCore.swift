@@ -10,7 +10,7 @@ package struct PackingCore: Sendable {
 
     private var table = PackingStateTable()
     private var values: PackingValues
-    private var memo = RankMemo()
+    private var memo: RankMemo
 
     private var shapes: [KnownShape] = []
     private var slotOf: [PackingShape: Int] = [:]
@@ -24,29 +24,38 @@ package struct PackingCore: Sendable {
     private var stamp = 0
     private var changesAtPrices = 0
 
+    /// A shape apart from memory: work that differs in memory alone shares its ranks.
     private struct KnownShape: Sendable {
         var shape: PackingShape
         var serial: UInt32
         var seen: Int
         var lastUsed: Int
+        /// Nodes from here on may have ranks by prices that were valid before `prices`.
+        var refreshed = 0
+        var prices: UInt32
     }
 
     /// Shapes with ranks kept for all nodes; the one that was not asked for longest makes room.
     package static let shapeLimit = 512
+    /// Ranks that one decision brings to new prices beside those of changed nodes.
+    private static let refreshLimit = 32
 
     package init(nodes: [PackingNode], policy: PackingPolicy = .standard, mix: WorkloadMix) {
         precondition(nodes.count < RankKey.nodeLimit, "packing knows at most a million nodes")
         self.policy = policy
         self.nodes = nodes
-        values = PackingValues(policy: policy, mix: mix)
-        index = ShapeIndex(nodeCount: nodes.count)
+        values = PackingValues(policy: policy, mix: mix, nodes: nodes)
+        memo = RankMemo(nodeCount: nodes.count)
+        index = ShapeIndex(memory: nodes.map(\.memory))
         stamps = Array(repeating: -1, count: nodes.count)
         stateOf = []
         stateOf.reserveCapacity(nodes.count)
         for node in nodes {
-            stateOf.append(table.number(of: PackingState(model: node.model, cpu: node.cpu, free: node.free)))
+            let state = PackingState(model: node.model, cpu: node.cpu, free: node.free)
+            stateOf.append(table.number(of: state))
+            values.supplied(state)
         }
-        values.updatePrices(stateOf, of: table)
+        values.updatePrices()
     }
 
     package var nodeCount: Int { nodes.count }
@@ -65,13 +74,23 @@ package struct PackingCore: Sendable {
     package mutating func place(_ shape: PackingShape) -> PackingPlacement? {
         guard !nodes.isEmpty else { return nil }
         renewPrices()
-        let slot = slot(of: shape)
+        let slot = slot(of: shape.withoutMemory)
         update(slot)
-        let best = index.best(shape: slot)
-        guard best != RankKey.refused else { return nil }
-        let node = RankKey.node(of: best)
-        let rank = self.rank(of: stateOf[node], for: slot)
-        return take(shape, on: node, position: rank.position)
+        refresh(slot)
+        var looks = 0
+        while true {
+            let best = index.best(shape: slot, memory: shape.memory)
+            guard best != RankKey.refused else { return nil }
+            let node = RankKey.node(of: best)
+            let rank = self.rank(of: stateOf[node], for: slot)
+            // New prices may have made the best one worse.
+            let key = key(of: node, rank)
+            looks += 1
+            guard key != best, looks < Self.refreshLimit else {
+                return take(shape, on: node, position: rank.position)
+            }
+            index.set(shape: slot, node: node, key)
+        }
     }
 
     /// Gives back what a placement took.
@@ -92,7 +111,7 @@ package struct PackingCore: Sendable {
         if let slot = slotOf[shape] { return slot }
         let serial = nextSerial
         nextSerial &+= 1
-        let known = KnownShape(shape: shape, serial: serial, seen: -1, lastUsed: 0)
+        let known = KnownShape(shape: shape, serial: serial, seen: -1, lastUsed: 0, prices: values.priceSerial)
         var slot = shapes.count
         if slot < Self.shapeLimit {
             shapes.append(known)
@@ -116,6 +135,8 @@ package struct PackingCore: Sendable {
             var keys = Array(repeating: RankKey.refused, count: nodes.count)
             for node in nodes.indices { keys[node] = key(of: node, for: slot) }
             index.fill(shape: slot) { keys[$0] }
+            shapes[slot].refreshed = nodes.count
+            shapes[slot].prices = values.priceSerial
             return
         }
         stamp += 1
@@ -129,19 +150,38 @@ package struct PackingCore: Sendable {
         }
     }
 
+    /// Brings some ranks to the present prices. A few at a time, so that no decision pays for all nodes: prices move
+    /// slowly.
+    private mutating func refresh(_ slot: Int) {
+        if shapes[slot].refreshed == nodes.count {
+            guard shapes[slot].prices != values.priceSerial else { return }
+            shapes[slot].prices = values.priceSerial
+            shapes[slot].refreshed = 0
+        }
+        let start = shapes[slot].refreshed
+        let end = min(nodes.count, start + Self.refreshLimit)
+        for node in start..<end {
+            index.set(shape: slot, node: node, key(of: node, for: slot))
+        }
+        shapes[slot].refreshed = end
+    }
+
     private mutating func key(of node: Int, for slot: Int) -> Int64 {
-        guard nodes[node].memory >= shapes[slot].shape.memory else { return RankKey.refused }
-        let state = stateOf[node]
-        let rank = rank(of: state, for: slot)
+        let rank = rank(of: stateOf[node], for: slot)
+        return key(of: node, rank)
+    }
+
+    private func key(of node: Int, _ rank: Rank) -> Int64 {
         guard rank.fits else { return RankKey.refused }
-        return RankKey.make(score: rank.score, tie: table.ties[Int(state)], node: node)
+        return RankKey.make(score: rank.score, tie: table.ties[Int(stateOf[node])], node: node)
     }
 
     private mutating func rank(of state: Int32, for slot: Int) -> Rank {
-        let key = UInt64(UInt32(bitPattern: state)) &<< 32 | UInt64(shapes[slot].serial)
-        if let rank = memo[key] { return rank }
-        let rank = values.rank(of: state, for: shapes[slot].shape, in: &table)
-        memo[key] = rank
+        let key = RankMemo.Key(state: state, shape: shapes[slot].serial, prices: values.priceSerial)
+        let place = memo.place(of: key)
+        if let rank = memo.rank(at: place, of: key) { return rank }
+        let rank = values.rank(of: table.states[Int(state)], for: shapes[slot].shape)
+        memo.set(place, key, rank)
         return rank
     }
 
@@ -170,7 +210,9 @@ package struct PackingCore: Sendable {
     }
 
     private mutating func changed(_ node: Int, _ state: PackingState) {
+        values.moved(from: table.states[Int(stateOf[node])], to: state)
         stateOf[node] = table.number(of: state)
+        index.setMemory(node: node, nodes[node].memory)
         if changes.count >= 4 * nodes.count + 1024 {
             let half = changes.count / 2
             changes.removeFirst(half)
@@ -182,7 +224,6 @@ package struct PackingCore: Sendable {
 
     private mutating func startTableAnew() {
         table = PackingStateTable()
-        values.forgetStates()
         memo.removeAll()
         for i in nodes.indices {
             stateOf[i] = table.number(
@@ -195,8 +236,6 @@ package struct PackingCore: Sendable {
         let now = forgotten + changes.count
         guard values.hasPrices, now - changesAtPrices >= max(64, nodes.count) else { return }
         changesAtPrices = now
-        values.updatePrices(stateOf, of: table)
-        memo.removeAll()
-        for slot in shapes.indices { shapes[slot].seen = -1 }
+        values.updatePrices()
     }
 }

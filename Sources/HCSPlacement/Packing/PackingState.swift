@@ -85,7 +85,7 @@ struct PackingState: Equatable {
     }
 }
 
-/// Every state that was seen, each once, by number. Bounded: `PackingCore` starts anew when it is full.
+/// Every state that a node was in, each once, by number. Bounded: `PackingCore` starts anew when it is full.
 struct PackingStateTable {
     private(set) var states: [PackingState] = []
     private(set) var ties: [Int64] = []
@@ -93,7 +93,7 @@ struct PackingStateTable {
     private var slots: [Int32]
     private var mask: Int
 
-    static let limit = 1 << 20
+    static let limit = 1 << 18
 
     var isFull: Bool { states.count >= Self.limit }
 

@@ -3,45 +3,52 @@ struct PackingValues {
     private let fragment: FragmentValue?
     private let stranded: StrandedValue?
     private var prices: SupplyPrices?
-    /// By state number; `unknown` until asked for.
-    private var values: [Int64] = []
-    private var worths: [Int64] = []
+    private var known: KnownValues
 
-    private static let unknown = Int64.min
     /// Thousandths of a device below which two decreases count as equal.
     private static let quantum: Int64 = 20
 
-    init(policy: PackingPolicy, mix: WorkloadMix) {
+    init(policy: PackingPolicy, mix: WorkloadMix, nodes: [PackingNode]) {
         fragment = policy == .fragmentation ? FragmentValue(mix: mix) : nil
-        stranded = policy == .stranded ? StrandedValue(mix: mix) : nil
+        stranded = policy == .stranded ? StrandedValue(mix: mix, pressure: mix.pressure(on: nodes)) : nil
         prices = policy == .stranded ? SupplyPrices(mix: mix) : nil
+        if prices?.isEmpty == true { prices = nil }
+        known = KnownValues(nodeCount: policy == .bestFit ? 0 : nodes.count)
     }
 
-    var hasPrices: Bool { prices.map { !$0.isEmpty } ?? false }
-    var byteCount: Int { (values.capacity + worths.capacity) * MemoryLayout<Int64>.size }
+    var hasPrices: Bool { prices != nil }
+    /// Changes with the prices.
+    private(set) var priceSerial: UInt32 = 0
+    var byteCount: Int { known.byteCount }
 
-    mutating func forgetStates() {
-        values.removeAll(keepingCapacity: true)
-        worths.removeAll(keepingCapacity: true)
+    /// A node came.
+    mutating func supplied(_ state: PackingState) { prices?.add(state, sign: 1) }
+
+    mutating func moved(from old: PackingState, to new: PackingState) {
+        prices?.add(old, sign: -1)
+        prices?.add(new, sign: 1)
     }
 
-    mutating func updatePrices(_ states: [Int32], of table: PackingStateTable) {
-        guard hasPrices else { return }
-        prices?.update(states, of: table)
-        worths.removeAll(keepingCapacity: true)
+    /// Sets the prices by what is free now.
+    mutating func updatePrices() {
+        prices?.update()
+        priceSerial &+= 1
     }
 
     /// Of the devices that a share fits on, the one with the highest score is taken, the tightest among equals.
-    mutating func rank(of number: Int32, for shape: PackingShape, in table: inout PackingStateTable) -> Rank {
-        let state = table.states[Int(number)]
+    mutating func rank(of state: PackingState, for shape: PackingShape) -> Rank {
         guard state.fits(shape) else { return .refused }
+        guard fragment != nil || stranded != nil else {
+            return Rank(score: 0, position: max(0, state.fitting(shape.share) - 1))
+        }
+        let before = value(of: state)
         guard shape.devices == 1 else {
-            return Rank(score: score(from: number, to: state.placing(shape, at: 0), shape, &table), position: 0)
+            return Rank(score: score(from: before, to: state.placing(shape, at: 0), shape), position: 0)
         }
         var best = Rank.refused
         var position = state.fitting(shape.share) - 1
         while position >= 0 {
-            let score = score(from: number, to: state.placing(shape, at: position), shape, &table)
+            let score = score(from: before, to: state.placing(shape, at: position), shape)
             if !best.fits || score > best.score { best = Rank(score: score, position: position) }
             let value = state.free[position]
             repeat { position -= 1 } while position >= 0 && state.free[position] == value
@@ -49,34 +56,82 @@ struct PackingValues {
         return best
     }
 
-    mutating func score(
-        from before: Int32, to after: PackingState, _ shape: PackingShape, _ table: inout PackingStateTable
-    ) -> Int64 {
-        if let fragment {
-            let after = table.number(of: after)
-            let old = Self.lookUp(before, &values) { fragment.usable(table.states[Int(before)]) }
-            let new = Self.lookUp(after, &values) { fragment.usable(table.states[Int(after)]) }
-            return fragment.level(before: old, after: new, taken: shape.deviceMilli)
-        }
-        guard let stranded else { return 0 }
-        let after = table.number(of: after)
-        let old = Self.lookUp(before, &values) { Int64(stranded.idle(table.states[Int(before)])) }
-        let new = Self.lookUp(after, &values) { Int64(stranded.idle(table.states[Int(after)])) }
-        var gain = (old - new) << 16
-        if let prices, hasPrices {
-            let worth = Self.lookUp(before, &worths) { prices.worth(table.states[Int(before)]) }
-            gain -= worth - Self.lookUp(after, &worths) { prices.worth(table.states[Int(after)]) }
-        }
+    /// What a change of a node is worth, however it came about.
+    mutating func score(from before: PackingState, to after: PackingState, _ shape: PackingShape) -> Int64 {
+        guard fragment != nil || stranded != nil else { return 0 }
+        return score(from: value(of: before), to: after, shape)
+    }
+
+    private mutating func score(from before: KnownValues.Value, to after: PackingState, _ shape: PackingShape) -> Int64
+    {
+        let after = value(of: after)
+        if let fragment { return fragment.level(before: before.own, after: after.own, taken: shape.deviceMilli) }
+        let gain = (before.own - after.own) << 16 - (before.worth - after.worth)
         let unit = Self.quantum * Int64(StrandedValue.sequences) << 16
         let score = gain >= 0 ? gain / unit : -((unit - 1 - gain) / unit)
         return min(max(score, RankKey.scores.lowerBound), RankKey.scores.upperBound)
     }
 
-    private static func lookUp(_ number: Int32, _ values: inout [Int64], _ make: () -> Int64) -> Int64 {
-        let i = Int(number)
-        if i >= values.count { values += repeatElement(unknown, count: i + 1 - values.count) }
-        if values[i] == unknown { values[i] = make() }
-        return values[i]
+    private mutating func value(of state: PackingState) -> KnownValues.Value {
+        let place = known.place(of: state)
+        var value: KnownValues.Value
+        if let found = known.value(at: place, of: state) {
+            value = found
+            guard hasPrices, value.prices != priceSerial else { return value }
+        } else {
+            value = KnownValues.Value(own: own(of: state))
+        }
+        if hasPrices {
+            value.worth = prices?.worth(state) ?? 0
+            value.prices = priceSerial
+        }
+        known.set(place, state, value)
+        return value
+    }
+
+    private func own(of state: PackingState) -> Int64 {
+        fragment?.usable(state) ?? stranded.map { Int64($0.idle(state)) } ?? 0
+    }
+}
+
+/// Values by state. Bounded: of two states with one place the later one stays.
+private struct KnownValues {
+    struct Value {
+        /// What the state itself is worth to the policy, and what its room is worth at the prices of that number.
+        var own: Int64
+        var worth: Int64 = 0
+        var prices: UInt32 = 0
+    }
+
+    private struct Entry {
+        var state: PackingState
+        var value: Value
+    }
+
+    private var entries: [Entry]
+    private let mask: Int
+
+    init(nodeCount: Int) {
+        var size = 1 << 12
+        while size < 32 * nodeCount, size < 1 << 19 { size *= 2 }
+        if nodeCount == 0 { size = 1 }
+        // No node has this many devices.
+        var nobody = PackingState(model: 0, cpu: 0, free: [])
+        nobody.count = UInt8.max
+        entries = Array(repeating: Entry(state: nobody, value: Value(own: 0)), count: size)
+        mask = size - 1
+    }
+
+    var byteCount: Int { entries.count * MemoryLayout<Entry>.stride }
+
+    func place(of state: PackingState) -> Int { Int(truncatingIfNeeded: state.hash &>> 7) & mask }
+
+    func value(at place: Int, of state: PackingState) -> Value? {
+        entries[place].state == state ? entries[place].value : nil
+    }
+
+    mutating func set(_ place: Int, _ state: PackingState, _ value: Value) {
+        entries[place] = Entry(state: state, value: value)
     }
 }
 
@@ -94,65 +149,45 @@ struct Rank {
     var position: Int { Int(bits & 0xff) }
 }
 
-/// Ranks by state and shape. Bounded: emptied when full.
+/// Ranks by state, shape and prices. Bounded: of two with one place the later one stays.
 struct RankMemo {
-    private var keys: [UInt64]
-    private var ranks: [Rank]
-    private var count = 0
-    private var mask: Int
+    struct Key: Equatable {
+        var state: Int32
+        var shape: UInt32
+        var prices: UInt32
 
-    private static let empty = UInt64.max
-    private static let limit = 1 << 21
-
-    init() {
-        keys = Array(repeating: Self.empty, count: 1 << 12)
-        ranks = Array(repeating: .refused, count: 1 << 12)
-        mask = keys.count - 1
-    }
-
-    var byteCount: Int { keys.count * 16 }
-
-    mutating func removeAll() {
-        guard count > 0 else { return }
-        for i in keys.indices { keys[i] = Self.empty }
-        count = 0
-    }
-
-    subscript(key: UInt64) -> Rank? {
-        get {
-            let slot = slot(of: key)
-            return keys[slot] == key ? ranks[slot] : nil
-        }
-        set {
-            guard let newValue else { return }
-            if count * 2 >= keys.count { grow() }
-            let slot = slot(of: key)
-            if keys[slot] != key { count += 1 }
-            keys[slot] = key
-            ranks[slot] = newValue
+        fileprivate var hash: UInt64 {
+            let h = (UInt64(UInt32(bitPattern: state)) &<< 32 | UInt64(shape)) &* 0x9E37_79B9_7F4A_7C15
+            return h ^ (h &>> 32)
         }
     }
 
-    private func slot(of key: UInt64) -> Int {
-        let h = key &* 0x9E37_79B9_7F4A_7C15
-        var slot = Int(truncatingIfNeeded: h ^ (h &>> 32)) & mask
-        while keys[slot] != key, keys[slot] != Self.empty { slot = (slot + 1) & mask }
-        return slot
+    private struct Entry {
+        var key: Key
+        var rank: Rank
     }
 
-    private mutating func grow() {
-        guard keys.count < Self.limit else {
-            removeAll()
-            return
-        }
-        let old = zip(keys, ranks).filter { $0.0 != Self.empty }
-        keys = Array(repeating: Self.empty, count: keys.count * 2)
-        ranks = Array(repeating: .refused, count: keys.count)
-        mask = keys.count - 1
-        for (key, rank) in old {
-            let slot = slot(of: key)
-            keys[slot] = key
-            ranks[slot] = rank
-        }
+    private var entries: [Entry]
+    private let mask: Int
+
+    private static let nobody = Entry(key: Key(state: -1, shape: 0, prices: 0), rank: .refused)
+
+    init(nodeCount: Int) {
+        var size = 1 << 12
+        while size < 64 * nodeCount, size < 1 << 20 { size *= 2 }
+        entries = Array(repeating: Self.nobody, count: size)
+        mask = size - 1
     }
+
+    var byteCount: Int { entries.count * MemoryLayout<Entry>.stride }
+
+    mutating func removeAll() { for i in entries.indices { entries[i] = Self.nobody } }
+
+    func place(of key: Key) -> Int { Int(truncatingIfNeeded: key.hash) & mask }
+
+    func rank(at place: Int, of key: Key) -> Rank? {
+        entries[place].key == key ? entries[place].rank : nil
+    }
+
+    mutating func set(_ place: Int, _ key: Key, _ rank: Rank) { entries[place] = Entry(key: key, rank: rank) }
 }

@@ -6,48 +6,59 @@ struct StrandedValue {
         var devices: UInt8
         var share: UInt16
         var models: UInt64
-
-        func fits(_ state: PackingState) -> Bool {
-            guard state.cpu >= cpu else { return false }
-            guard devices > 0 else { return true }
-            return models &>> UInt64(state.model) & 1 == 1 && state.free[Int(devices) - 1] >= share
-        }
     }
+
+    /// A set of positions of one sequence.
+    private typealias Positions = SIMD2<UInt64>
 
     private var kinds: [Kind] = []
     /// By sequence and position the index of a kind.
     private var deck: [UInt16] = []
-    /// By kind and sequence the positions at which it comes, a bit each.
-    private var positions: [SIMD2<UInt64>] = []
-    /// Below these nothing with devices fits.
-    private var leastCPU = Int32.max
-    private var leastShare = UInt16.max
+    /// What can still come, without looking at each position: by CPU the positions that ask for no more, by share those
+    /// that ask for no more of one device, by model those that it will do for. Rows of a position set for each sequence.
+    private var cpus: [Int32] = []
+    private var withinCPU: [Positions] = []
+    private var shares: [UInt16] = []
+    private var withinShare: [Positions] = []
+    private var forModel: [Positions] = []
+    private var withDevices: [Positions] = []
 
     static let sequences = 32
     static let length = 100
-    /// What a piece of work without devices weighs in the deck beside one with devices of the same popularity.
-    static let weightWithoutDevices = 0.5
+    /// What a piece of work without devices weighs in the deck beside one with devices of the same popularity: more where
+    /// CPU runs out before the devices, so that work with devices leaves it room.
+    private static func weightWithoutDevices(_ pressure: Double) -> Double {
+        0.5 + 2 * min(max((pressure - 0.9) / 0.1, 0), 1)
+    }
 
-    init(mix: WorkloadMix) {
+    /// `pressure`: CPU that the mix asks for by device, over CPU that the nodes have by device.
+    init(mix: WorkloadMix, pressure: Double) {
         let typical = mix.typical().prefix(Int(UInt16.max))
         guard !typical.isEmpty else { return }
-        let weights = typical.map { entry in
-            Double(entry.count) * (entry.shape.devices > 0 ? 1 : Self.weightWithoutDevices)
-        }
+        let withoutDevices = Self.weightWithoutDevices(pressure)
+        let weights = typical.map { Double($0.count) * ($0.shape.devices > 0 ? 1 : withoutDevices) }
         var generator = SplitMix64(state: 99)
         deck = Self.systematicSample(weights, count: Self.sequences * Self.length, using: &generator)
         deck.shuffle(using: &generator)
-        for shape in typical.map(\.shape) {
-            kinds.append(Kind(cpu: shape.cpu, devices: shape.devices, share: shape.share, models: shape.models))
-            guard shape.devices > 0 else { continue }
-            leastCPU = min(leastCPU, shape.cpu)
-            leastShare = min(leastShare, shape.share)
+        kinds = typical.map(\.shape).map {
+            Kind(cpu: $0.cpu, devices: $0.devices, share: $0.share, models: $0.models)
         }
-        positions = Array(repeating: .zero, count: kinds.count * Self.sequences)
-        for (i, kind) in deck.enumerated() {
-            let (sequence, position) = i.quotientAndRemainder(dividingBy: Self.length)
-            positions[Int(kind) * Self.sequences + sequence][position / 64] |= 1 << UInt64(position % 64)
+        cpus = Set(kinds.map(\.cpu)).sorted()
+        shares = Set(kinds.map(\.share)).union([0]).sorted()
+        withinCPU = cpus.flatMap { cpu in rows { $0.cpu <= cpu } }
+        withinShare = shares.flatMap { share in rows { $0.share <= share } }
+        forModel = (0..<UInt64(PackingNode.modelLimit)).flatMap { model in rows { $0.models &>> model & 1 == 1 } }
+        withDevices = rows { $0.devices > 0 }
+    }
+
+    /// For each sequence the positions of the kinds that `isIn` names.
+    private func rows(_ isIn: (Kind) -> Bool) -> [Positions] {
+        let chosen = kinds.map(isIn)
+        var rows = Array(repeating: Positions.zero, count: Self.sequences)
+        for (i, kind) in deck.enumerated() where chosen[Int(kind)] {
+            rows[i / Self.length][i % Self.length / 64] |= 1 << UInt64(i % Self.length % 64)
         }
+        return rows
     }
 
     /// `count` indices, each as often as its weight says, up to rounding.
@@ -69,56 +80,48 @@ struct StrandedValue {
     /// Thousandths left idle, summed over the sequences.
     func idle(_ state: PackingState) -> Int32 {
         let start = Int32(state.freeMilli)
-        guard start > 0 else { return 0 }
-        return withUnsafeTemporaryAllocation(of: SIMD2<UInt64>.self, capacity: Self.sequences) { ahead in
-            ahead.initialize(repeating: .zero)
-            var anyWithDevices = false
-            positions.withUnsafeBufferPointer { positions in
-                // What does not fit now will not fit later.
-                for (k, kind) in kinds.enumerated() where kind.fits(state) {
-                    if kind.devices > 0 { anyWithDevices = true }
-                    for s in 0..<Self.sequences { ahead[s] |= positions[k * Self.sequences + s] }
-                }
+        guard start > 0, !kinds.isEmpty else { return start * Int32(Self.sequences) }
+        return withUnsafeTemporaryAllocation(of: UInt16.self, capacity: PackingNode.deviceLimit) { free in
+            var sum: Int32 = 0
+            for s in 0..<Self.sequences {
+                for i in 0..<PackingNode.deviceLimit { free[i] = state.free[i] }
+                sum += start - taken(by: s, of: state, free)
             }
-            guard anyWithDevices else { return start * Int32(Self.sequences) }
-            return withUnsafeTemporaryAllocation(of: UInt16.self, capacity: PackingNode.deviceLimit) { free in
-                var sum: Int32 = 0
-                for s in 0..<Self.sequences {
-                    for i in 0..<PackingNode.deviceLimit { free[i] = state.free[i] }
-                    sum += start - taken(ahead[s], from: s * Self.length, free, state)
-                }
-                return sum
-            }
+            return sum
         }
     }
 
     /// What one sequence takes; `free` stays sorted, largest first.
     @inline(__always)
-    private func taken(
-        _ ahead: SIMD2<UInt64>, from base: Int, _ free: UnsafeMutableBufferPointer<UInt16>, _ state: PackingState
-    ) -> Int32 {
+    private func taken(by sequence: Int, of state: PackingState, _ free: UnsafeMutableBufferPointer<UInt16>) -> Int32 {
         let count = Int(state.count)
+        let withDevices = withDevices[sequence]
+        var ahead = forModel[Int(state.model) * Self.sequences + sequence]
         var cpu = state.cpu
         var sum: Int32 = 0
-        for word in 0..<2 {
-            var bits = ahead[word]
-            while bits != 0 {
-                let kind = kinds[Int(deck[base + word * 64 + bits.trailingZeroBitCount])]
-                bits &= bits &- 1
-                guard kind.cpu <= cpu else { continue }
-                guard kind.devices > 0 else {
-                    cpu -= kind.cpu
-                    if cpu < leastCPU { return sum }
-                    continue
-                }
+        var cpuLevel = cpus.count - 1
+        var shareLevel = shares.count - 1
+        while true {
+            // What does not fit now will not fit later.
+            while cpus[cpuLevel] > cpu {
+                cpuLevel -= 1
+                if cpuLevel < 0 { return sum }
+            }
+            while shares[shareLevel] > free[0] { shareLevel -= 1 }
+            ahead &= withinCPU[cpuLevel * Self.sequences + sequence]
+            ahead &= withinShare[shareLevel * Self.sequences + sequence]
+            let useful = ahead & withDevices
+            guard useful[0] | useful[1] != 0 else { return sum }
+            let position = ahead[0] != 0 ? ahead[0].trailingZeroBitCount : 64 + ahead[1].trailingZeroBitCount
+            ahead[position / 64] &= ahead[position / 64] &- 1
+            let kind = kinds[Int(deck[sequence * Self.length + position])]
+            if kind.devices > 0 {
                 guard free[Int(kind.devices) - 1] >= kind.share else { continue }
                 Self.take(kind, free, count)
-                cpu -= kind.cpu
                 sum += Int32(kind.devices) * Int32(kind.share)
-                if cpu < leastCPU || free[0] < leastShare { return sum }
             }
+            cpu -= kind.cpu
         }
-        return sum
     }
 
     /// From the tightest devices.

@@ -6,18 +6,22 @@ struct SupplyPrices {
         var shape: PackingShape
         /// Part of the demand for devices; for work without devices its popularity in the same unit.
         var demand: Double
+        /// Thousandths of devices (without devices: of cores) that are free where the shape fits.
+        var supply = 0
         /// Fixed point, per thousandth; 0 = no price.
-        var price: Int64
+        var price: Int64 = 0
     }
 
     private var goods: [Good]
+    private var freeDevices = 0
+    private var freeCPU = 0
 
     /// Devices that a device's worth of scarce room costs at full demand and scarcity 1.
     static let weight = 0.04
-    static let scarcityLimit = 50.0
+    static let scarcityLimit = 15.0
     /// What a piece of work without devices is worth, in devices: so much that work with devices does not crowd it out
     /// where CPU is short. Where CPU is plentiful its price is the same everywhere and decides nothing.
-    static let worthWithoutDevices = 32.0
+    static let worthWithoutDevices = 45.0
     static let scale = Double(1 << 16)
 
     init(mix: WorkloadMix) {
@@ -30,33 +34,31 @@ struct SupplyPrices {
             let shape = entry.shape
             let popularity = Double(entry.count) / Double(mix.total)
             if shape.devices == 0 {
-                return Good(shape: shape, demand: popularity * Self.worthWithoutDevices / mean, price: 0)
+                return Good(shape: shape, demand: popularity * Self.worthWithoutDevices / mean)
             }
             guard shape.devices > 1 || shape.models != PackingShape.anyModel else { return nil }
-            return Good(shape: shape, demand: popularity * Double(shape.deviceMilli) / 1000 / mean, price: 0)
+            return Good(shape: shape, demand: popularity * Double(shape.deviceMilli) / 1000 / mean)
         }
     }
 
     var isEmpty: Bool { goods.isEmpty }
 
-    /// Sets the prices by what is free; `states` is every node's state.
-    mutating func update(_ states: [Int32], of table: PackingStateTable) {
-        var freeDevices = 0
-        var freeCPU = 0
-        var supply = Array(repeating: 0, count: goods.count)
-        for number in states {
-            let state = table.states[Int(number)]
-            freeDevices += state.freeMilli
-            freeCPU += Int(state.cpu)
-            for i in goods.indices { supply[i] += Self.usable(state, goods[i].shape) }
-        }
+    /// Counts a node in (sign 1) or out (-1).
+    mutating func add(_ state: PackingState, sign: Int) {
+        freeDevices += sign * state.freeMilli
+        freeCPU += sign * Int(state.cpu)
+        for i in goods.indices { goods[i].supply += sign * Self.usable(state, goods[i].shape) }
+    }
+
+    /// Sets the prices by what is free now.
+    mutating func update() {
         for i in goods.indices {
             goods[i].price = 0
-            guard supply[i] > 0 else { continue }
             let good = goods[i]
+            guard good.supply > 0 else { continue }
             let all = good.shape.devices > 0 ? freeDevices : freeCPU
-            let scarcity = min(Self.scarcityLimit, Double(all) / Double(supply[i]))
-            let perUnit = good.shape.devices > 0 ? scarcity : Double(freeDevices) / Double(supply[i])
+            let scarcity = min(Self.scarcityLimit, Double(all) / Double(good.supply))
+            let perUnit = good.shape.devices > 0 ? scarcity : Double(freeDevices) / Double(good.supply)
             let price = Self.weight * good.demand * scarcity * perUnit * Double(StrandedValue.sequences) * Self.scale
             goods[i].price = Int64(min(price, 1e12).rounded())
         }

@@ -33,4 +33,14 @@ package struct WorkloadMix: Sendable {
         guard total > 0 else { return 0 }
         return Double(entries.reduce(0) { $0 + $1.count * $1.shape.deviceMilli }) / 1000 / Double(total)
     }
+
+    /// CPU that is asked for by device, over CPU that `nodes` have by device: above 1, CPU runs out first.
+    func pressure(on nodes: [PackingNode]) -> Double {
+        let cpu = entries.reduce(0) { $0 + $1.count * Int($1.shape.cpu) }
+        let devices = entries.reduce(0) { $0 + $1.count * $1.shape.deviceMilli }
+        let freeCPU = nodes.reduce(0) { $0 + Int($1.cpu) }
+        let freeDevices = nodes.reduce(0) { $0 + $1.free.reduce(0) { $0 + Int($1) } }
+        guard devices > 0, freeCPU > 0 else { return 0 }
+        return Double(cpu) / Double(devices) * Double(freeDevices) / Double(freeCPU)
+    }
 }
