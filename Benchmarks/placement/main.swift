@@ -2,8 +2,9 @@ import Foundation
 import HCSPlacement
 
 /// Decisions per second of the placement core on one thread (README.md).
-///   bench-placement [NODES.csv PODS.csv]
-let arguments = Array(CommandLine.arguments.dropFirst())
+///   bench-placement [core | cycle] [NODES.csv PODS.csv]
+let part = CommandLine.arguments.dropFirst().first.flatMap { ["core", "cycle"].contains($0) ? $0 : nil }
+let arguments = Array(CommandLine.arguments.dropFirst(part == nil ? 1 : 2))
 let sizes = [1213, 5000, 10000]
 
 func load() throws -> (trace: Trace, what: String) {
@@ -98,11 +99,15 @@ func printTable(
 
 do {
     let (trace, what) = try load()
-    try printTable("placement core, one thread, \(what), 130 % demand, seed 42", sizes: sizes) {
-        try measure(trace, nodes: $0, $1)
+    if part != "cycle" {
+        try printTable("placement core, one thread, \(what), 130 % demand, seed 42", sizes: sizes) {
+            try measure(trace, nodes: $0, $1)
+        }
     }
-    try printTable("whole placement cycle, the same without work that needs no device", sizes: [sizes[0], 10000]) {
-        try measureCycle(trace, nodes: $0, $1)
+    if part != "core" {
+        try printTable("whole placement cycle, the same without work that needs no device", sizes: [sizes[0], 10000]) {
+            try measureCycle(trace, nodes: $0, $1)
+        }
     }
 } catch {
     FileHandle.standardError.write(Data("bench-placement: \(error)\n".utf8))

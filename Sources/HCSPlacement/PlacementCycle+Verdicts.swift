@@ -95,8 +95,8 @@ extension PlacementCycle {
         guard count > 0 else { return "no node has reported a device" }
         let name = request.runtime.rawValue
         let vendors = request.runtime.vendors
-        let ofRuntime = snapshot.nodes.reduce(0) { sum, node in
-            sum + node.devices.count { vendors.contains($0.device.vendor) }
+        let ofRuntime = zip(ranking.layout.kinds, ranking.layout.counts).reduce(0) {
+            $0 + (vendors.contains($1.0.vendor) ? $1.1 : 0)
         }
         guard ofRuntime > 0 else { return "none of the \(count) devices runs \(name)" }
         let slot = slot(of: request)

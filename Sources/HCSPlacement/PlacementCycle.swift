@@ -17,6 +17,9 @@ package struct PlacementCycle: Sendable {
     /// A device of each pool.
     private let poolExamples: [(pool: String?, node: Int, device: Int)]
     private var changesAtPrices = 0
+    /// By slot what stood in the way when it was refused last: a cycle that fills changes it seldom, and to look for it
+    /// takes a look at every device.
+    private var refusals: [Int: PlacementRefusal] = [:]
 
     /// - Parameter typical: what is asked for as a rule, each as often as it is: what packing keeps room for. Without any
     ///   it packs by best fit.
@@ -75,7 +78,12 @@ package struct PlacementCycle: Sendable {
     /// Chooses the best node and devices and reserves what is asked for there.
     /// - Parameter nodes: names of nodes that will not do.
     package mutating func place(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Decision {
-        guard let placement = canPlace(request, avoiding: nodes) else { return .refused(refusal(of: request)) }
+        guard let placement = canPlace(request, avoiding: nodes) else {
+            let slot = slot(of: request)
+            let refusal = refusals[slot] ?? refusal(of: request)
+            refusals[slot] = refusal
+            return .refused(refusal)
+        }
         reserve(placement)
         return .placed(placement)
     }
@@ -109,6 +117,7 @@ package struct PlacementCycle: Sendable {
     /// Gives back what a placement took.
     /// - Parameter used: device memory that its processes will free beside, in the driver's and the segments' count.
     package mutating func release(_ placement: Placement, freeing used: [DeviceID: ByteCount] = [:]) {
+        refusals = [:]
         change(placement, by: -1, used: used)
     }
 
@@ -178,6 +187,7 @@ package struct PlacementCycle: Sendable {
         view.close(closed, ranking.layout)
         if slot < views.count {
             if let old = classOf[slot] { slotOf[old] = nil }
+            refusals[slot] = nil
             views[slot] = view
             classOf[slot] = key
         } else {

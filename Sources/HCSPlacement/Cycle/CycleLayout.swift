@@ -48,7 +48,8 @@ struct CycleLayout {
     private(set) var kinds: [DeviceKind] = []
     /// A device of each kind with its node, to ask filters and scores of.
     private(set) var examples: [(node: Int, device: Int)] = []
-    /// How many open devices there are of each kind.
+    /// How many devices there are of each kind, and how many open ones.
+    private(set) var counts: [Int] = []
     private(set) var openDevices: [Int] = []
     /// Index of the kind's model, below `PackingNode.modelLimit`; the last one is for all further models.
     private(set) var models: [UInt8] = []
@@ -80,6 +81,7 @@ struct CycleLayout {
                     openDevices[kind] += 1
                 }
                 cells[cell].devices.append(d)
+                counts[kind] += 1
                 last = (kind, cell)
             }
             cellsOfNode.append(start..<cells.count)
@@ -105,6 +107,7 @@ struct CycleLayout {
         numbers[kind] = number
         kinds.append(kind)
         examples.append((node, device))
+        counts.append(0)
         openDevices.append(0)
         let name = ModelName(vendor: kind.vendor, name: kind.model, memory: kind.memory)
         let next = UInt8(min(modelNumbers.count, PackingNode.modelLimit - 1))
