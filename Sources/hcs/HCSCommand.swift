@@ -36,6 +36,7 @@ struct HCSCommand: AsyncParsableCommand {
             WorkloadsCommand.self,
             WorkloadCommand.self,
             LogsCommand.self,
+            PlanCommand.self,
             ExplainCommand.self,
             DeleteCommand.self,
             ReplayCommand.self,
