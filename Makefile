@@ -138,9 +138,9 @@ bench-agent: deps ## what agent and workers cost, in one table (SECONDS=300, EXP
 	@$(MAKE) -C Benchmarks/agent OUT='$(CURDIR)/.build/bench-agent' PROGRAMS='$(CURDIR)/.build/release' \
 	    LIBRARIES='$(CURDIR)/.build/bench-agent/native/simulated' bench
 
-bench-placement: deps ## decisions per second of the placement core (NODES=, PODS=: CSV files of a trace)
+bench-placement: deps ## decisions per second of the placement core (NODES=, PODS=: CSV files of a trace; VARIANTS=1: quality on its variants)
 	@HCS_LIGHT=1 swift build -c release --product bench-placement --scratch-path .build/bench-placement
-	@.build/bench-placement/release/bench-placement $(if $(NODES),'$(NODES)' '$(PODS)')
+	@.build/bench-placement/release/bench-placement $(if $(VARIANTS),--variants) $(if $(NODES),'$(NODES)' '$(PODS)')
 
 clean: ## remove what was built; fetched packages stay
 	@swift package clean

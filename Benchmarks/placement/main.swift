@@ -2,9 +2,8 @@ import Foundation
 import HCSPlacement
 
 /// Decisions per second of the placement core on one thread (README.md).
-///   bench-placement [core | cycle] [NODES.csv PODS.csv]
-let part = CommandLine.arguments.dropFirst().first.flatMap { ["core", "cycle"].contains($0) ? $0 : nil }
-let arguments = Array(CommandLine.arguments.dropFirst(part == nil ? 1 : 2))
+///   bench-placement [--variants | --cycle] [NODES.csv PODS.csv]
+let arguments = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
 let sizes = [1213, 5000, 10000]
 
 func load() throws -> (trace: Trace, what: String) {
@@ -68,13 +67,44 @@ func measure(_ trace: Trace, nodes count: Int, _ policy: PackingPolicy) throws -
     return result
 }
 
+/// What the standard policy allocates over FGD on each variant of the trace, in points, beside what FGD allocates.
+func compareVariants(_ trace: Trace) throws {
+    let seeds = UInt64(101)...103
+    print("percent of the devices allocated, mean of \(seeds.count) seeds; CPU-only pods that failed at the end")
+    let columns = [
+        ("variant", 12), ("fgd 100 %", 10), ("fgd 130 %", 10), ("esg 100 %", 10), ("esg 130 %", 10), ("CPU fgd", 9),
+        ("CPU esg", 9),
+    ]
+    print(columns.map { padded($0.0, $0.1) }.joined(separator: " "))
+    for variant in TraceVariant.all {
+        let varied = variant.applied(to: trace, seed: 1000)
+        var means: [[Double]] = []
+        for policy in [PackingPolicy.fragmentation, .stranded] {
+            var sums = [0.0, 0, 0]
+            for seed in seeds {
+                var replay = try TraceReplay(varied, policy: policy, tune: 1.3, seed: seed)
+                while !replay.isDone { replay.advance(1000) }
+                let run = ReplayReport.Run(replay)
+                sums[0] += run.point(at: 1).map { run.allocated($0) } ?? 0
+                sums[1] += run.points.last.map { run.allocated($0) } ?? 0
+                sums[2] += Double(run.points.last?.failed[.cpuOnly] ?? 0)
+            }
+            means.append(sums.map { $0 / Double(seeds.count) })
+        }
+        let (fgd, esg) = (means[0], means[1])
+        let cells =
+            [variant.name] + fgd[0...1].map { String(format: "%.2f", $0) }
+            + (0...1).map { String(format: "%+.2f", esg[$0] - fgd[$0]) }
+            + [fgd[2], esg[2]].map { String(format: "%.0f", $0) }
+        print(zip(cells, columns).map { padded($0, $1.1) }.joined(separator: " "))
+    }
+}
+
 func padded(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
 }
 
-func printTable(
-    _ title: String, sizes: [Int], _ measure: (Int, PackingPolicy) throws -> Measurement
-) throws {
+func printTable(_ title: String, sizes: [Int], _ measure: (Int, PackingPolicy) throws -> Measurement) throws {
     print(title)
     let columns = [
         ("nodes", 6), ("policy", 9), ("decisions", 10), ("per s", 9), ("of bestfit", 11), ("p50 us", 8), ("p99 us", 8),
@@ -99,16 +129,19 @@ func printTable(
 
 do {
     let (trace, what) = try load()
-    if part != "cycle" {
+    if CommandLine.arguments.contains("--variants") {
+        try compareVariants(trace)
+        exit(0)
+    }
+    if !CommandLine.arguments.contains("--cycle") {
         try printTable("placement core, one thread, \(what), 130 % demand, seed 42", sizes: sizes) {
             try measure(trace, nodes: $0, $1)
         }
     }
-    if part != "core" {
-        try printTable("whole placement cycle, the same without work that needs no device", sizes: [sizes[0], 10000]) {
-            try measureCycle(trace, nodes: $0, $1)
-        }
-    }
+    try printTable(
+        "whole placement cycle, one thread, \(what) without work that needs no device, 130 % demand, seed 42",
+        sizes: [sizes[0], 10000]
+    ) { try measureCycle(trace, nodes: $0, $1) }
 } catch {
     FileHandle.standardError.write(Data("bench-placement: \(error)\n".utf8))
     exit(1)

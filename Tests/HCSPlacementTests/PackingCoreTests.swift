@@ -71,6 +71,42 @@ private func shape(
         #expect(core.place(shape(1))?.node == 0, "then it is placed all the same")
     }
 
+    @Test(arguments: PackingPolicy.allCases)
+    func `memory decides where, and work that differs in memory alone is told apart`(policy: PackingPolicy) {
+        let roomy = [7, 300, 555]
+        let nodes = (0..<600).map { node([1000, 1000, 1000, 1000], memory: roomy.contains($0) ? 4000 : 1000) }
+        var core = PackingCore(nodes: nodes, policy: policy, mix: mix)
+        let small = core.place(shape(1, memory: 10))
+        let large = (0..<6).map { _ in core.place(shape(1, memory: 2000))?.node ?? -1 }
+        #expect(small != nil && large.sorted() == [7, 7, 300, 300, 555, 555])
+        #expect(core.place(shape(1, memory: 2000)) == nil)
+        #expect(core.place(shape(1, memory: 1000)) != nil)
+        core.release(shape(1, memory: 2000), PackingPlacement(node: 300, devices: 1))
+        #expect(core.place(shape(1, memory: 2000))?.node == 300)
+    }
+
+    /// Of a mix without prices: what a core keeps from earlier decisions must not change later ones.
+    @Test func `the standard policy decides as a core that has nothing kept`() {
+        var generator = SplitMix64(state: 17)
+        let shares: [UInt16] = [110, 230, 320, 470, 650, 810, 1000, 1000]
+        let pods = (0..<60).map { _ in
+            shape(
+                1, shares.randomElement(using: &generator) ?? 1, cores: Int32.random(in: 1...16, using: &generator),
+                memory: Int32.random(in: 1...4000, using: &generator))
+        }
+        let mix = WorkloadMix(pods)
+        let nodes = (0..<40).map { i in
+            node(
+                Array(repeating: 1000, count: [1, 2, 4, 8][i % 4]), cores: [16, 96, 32, 64][i / 4 % 4], memory: 20000)
+        }
+        var core = PackingCore(nodes: nodes, policy: .stranded, mix: mix)
+        for step in 0..<60 {
+            guard let pod = pods.randomElement(using: &generator) else { continue }
+            var other = PackingCore(nodes: nodes.indices.map { core.node($0) }, policy: .stranded, mix: mix)
+            #expect(core.place(pod) == other.place(pod), "step \(step)")
+        }
+    }
+
     /// Compares every decision with a full search over all nodes, through more shapes than the core keeps ranks for, so
     /// that stale ranks, evicted shapes and forgotten changes show.
     @Test(arguments: [PackingPolicy.bestFit, .fragmentation])

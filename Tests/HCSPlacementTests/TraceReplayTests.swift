@@ -76,6 +76,46 @@ private func replayed(_ trace: Trace, _ policy: PackingPolicy, tune: Double? = 1
         }
     }
 
+    @Test(arguments: PackingPolicy.allCases)
+    func `the largest amounts that a file may state are reckoned with`(policy: PackingPolicy) throws {
+        let most = Int32.max
+        let full = [UInt16](repeating: 1000, count: PackingNode.deviceLimit)
+        let pods = [
+            PackingShape(cpu: most, memory: 0), PackingShape(cpu: 1, memory: most, devices: 16, share: 1000),
+            PackingShape(cpu: most - 1, memory: 1, devices: 1, share: 1, models: 1), PackingShape(cpu: 0, memory: 0),
+        ]
+        let trace = Trace(
+            nodes: (0..<200).map { PackingNode(model: UInt8($0 % 64), cpu: most, memory: most, free: full) },
+            models: (0..<64).map(String.init), pods: pods)
+        let replay = try replayed(trace, policy, tune: 2)
+        #expect(replay.violations.count == 0)
+        let tiny = Trace(
+            nodes: trace.nodes, models: trace.models,
+            pods: [PackingShape(cpu: 0, memory: 0, devices: 1, share: 1)])
+        #expect { try TraceReplay(tiny, policy: policy, tune: 100, seed: 1) } throws: {
+            "\($0)" == "about 20000000 pods may arrive, tune 100.0 asks for more"
+        }
+    }
+
+    @Test(arguments: TraceVariant.all)
+    func `a variant changes what it names and keeps the rest`(variant: TraceVariant) throws {
+        let trace = SyntheticTrace.make(nodes: 100, pods: 4000, seed: 2)
+        let result = variant.applied(to: trace, seed: 3)
+        #expect(result.pods == variant.applied(to: trace, seed: 3).pods && result.nodes == trace.nodes)
+        #expect(abs(result.pods.count - trace.pods.count) <= 3)
+        func percent(_ kind: PodKind, of trace: Trace) -> Double {
+            100 * Double(trace.pods.reduce(0) { $0 + ($1.kind == kind ? $1.deviceMilli : 0) }) / Double(trace.demand)
+        }
+        func near(_ a: Double, _ b: Double) -> Bool { abs(a - b) < 2 }
+        if let wanted = variant.sharing { #expect(near(percent(.share, of: result), Double(wanted))) }
+        if let wanted = variant.several { #expect(near(percent(.severalDevices, of: result), Double(wanted))) }
+        let cpuOnly = { (trace: Trace) in 100 * trace.pods.count { $0.devices == 0 } / trace.pods.count }
+        #expect(abs(cpuOnly(result) - (variant.cpuOnly ?? cpuOnly(trace))) <= 1)
+        let bound = result.pods.count { $0.models != PackingShape.anyModel }
+        #expect(near(Double(bound) / Double(result.pods.count { $0.devices > 0 }) * 100, Double(variant.bound ?? 0)))
+        if variant == TraceVariant.all[0] { #expect(result.pods.sorted() == trace.pods.sorted()) }
+    }
+
     @Test func `the report has a line for each policy, seed and hundredth, and a plot`() throws {
         var report = ReplayReport(title: "a < b & c")
         for policy in PackingPolicy.allCases {

@@ -33,6 +33,21 @@ private func complaint(_ nodeText: String = nodes, _ pods: String) -> String {
         #expect(trace.pods == [PackingShape(cpu: 1, memory: 1, devices: 8, share: 1000)])
     }
 
+    @Test func `a model that no node has is told where others will do`() throws {
+        let trace = try read(nodes, header + "a,1,1,1,500,G2|H9,\nb,1,1,1,500,H9|P100|G2,\nc,1,1,1,500,G2,\n")
+        #expect(trace.pods.map(\.models) == [0b10, 0b11, 0b10])
+        #expect(trace.absentModels == ["H9": 2])
+    }
+
+    @Test func `blanks, quotes, other line ends and columns change nothing`() throws {
+        let plain = try read(nodes, header + "a,1,2,1,500,P100,LS\n")
+        let dressed = try read(
+            "\u{FEFF}sn, cpu_milli ,memory_mib,gpu,model,zone\r\n\"n0\",64000 ,\t262144,2,\"P100\" ,\"a, b\"\r\n"
+                + "n1,96000,393216,8.0,G2,\r\nc0,32000,1000,0,nan,",
+            "id,name,num_gpu,gpu_milli,cpu_milli,memory_mib,gpu_spec\r\n7, \"a\" ,1,500.00,1,2,\"P100\"")
+        #expect(dressed.nodes == plain.nodes && dressed.pods == plain.pods && dressed.models == plain.models)
+    }
+
     @Test(arguments: [
         ("a,-1,1,0,0,,", "p.csv:2: cpu_milli is '-1', not a whole number from 0 on"),
         ("a,1,1e9,0,0,,", "p.csv:2: memory_mib is '1e9', not a whole number from 0 on"),
@@ -50,7 +65,10 @@ private func complaint(_ nodeText: String = nodes, _ pods: String) -> String {
         ("a,1,1,1,500,H9\u{1b},", "p.csv:2: gpu_spec names model 'H9?', the nodes have G2, P100"),
         ("a,1,1,1,500,P100|,", "p.csv:2: gpu_spec names model '', the nodes have G2, P100"),
         ("a,1,1", "p.csv:2: 3 fields below a header of 7"),
+        ("a,1,1,1,500,H9|H8,", "p.csv:2: gpu_spec names model 'H9', the nodes have G2, P100"),
+        ("a,1,1,1,500,P100,,x", "p.csv:2: 8 fields below a header of 7"),
         ("\"a,1,1,0,0,,", "p.csv:2: a quote is not closed"),
+        ("a\"b\",1,1,0,0,,", "p.csv:2: a quote inside of a field"),
         ("\"a\"b,1,1,0,0,,", "p.csv:2: text after a closing quote"),
     ])
     func `a bad pod is named with its line`(row: String, expected: String) {

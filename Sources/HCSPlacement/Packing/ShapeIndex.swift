@@ -98,14 +98,26 @@ struct ShapeIndex {
     /// Best block first; one that has not the rank or not the memory is not entered.
     private func search(_ base: Int, level: Int, block: Int, _ wanted: Int32, _ found: inout Int64) {
         let first = levels[level].start + block * Self.fanOut
-        var open = (first..<first + Self.fanOut).filter { memory[$0] >= wanted && keys[base + $0] > found }
-        open.sort { keys[base + $0] > keys[base + $1] }
-        for i in open where keys[base + i] > found {
-            if level == 0 {
-                found = keys[base + i]
-            } else {
-                search(base, level: level - 1, block: i - levels[level].start, wanted, &found)
+        var bound = Int64.max
+        while true {
+            var next = -1
+            var best = found
+            keys.withUnsafeBufferPointer { keys in
+                memory.withUnsafeBufferPointer { memory in
+                    for i in first..<first + Self.fanOut where memory[i] >= wanted {
+                        guard keys[base + i] > best, keys[base + i] < bound else { continue }
+                        best = keys[base + i]
+                        next = i
+                    }
+                }
             }
+            guard next >= 0 else { return }
+            guard level > 0 else {
+                found = best
+                return
+            }
+            bound = best
+            search(base, level: level - 1, block: next - levels[level].start, wanted, &found)
         }
     }
 

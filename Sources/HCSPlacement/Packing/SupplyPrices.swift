@@ -8,8 +8,8 @@ struct SupplyPrices {
         var demand: Double
         /// Thousandths of devices (without devices: of cores) that are free where the shape fits.
         var supply = 0
-        /// Fixed point, per thousandth; 0 = no price.
-        var price: Int64 = 0
+        /// Per thousandth, a whole number of `scale` parts; 0 = no price.
+        var price = 0.0
     }
 
     private var goods: [Good]
@@ -23,6 +23,7 @@ struct SupplyPrices {
     /// where CPU is short. Where CPU is plentiful its price is the same everywhere and decides nothing.
     static let worthWithoutDevices = 45.0
     static let scale = Double(1 << 16)
+    private static let worthLimit = 1e18
 
     init(mix: WorkloadMix) {
         let mean = mix.meanDevices
@@ -60,15 +61,16 @@ struct SupplyPrices {
             let scarcity = min(Self.scarcityLimit, Double(all) / Double(good.supply))
             let perUnit = good.shape.devices > 0 ? scarcity : Double(freeDevices) / Double(good.supply)
             let price = Self.weight * good.demand * scarcity * perUnit * Double(StrandedValue.sequences) * Self.scale
-            goods[i].price = Int64(min(price, 1e12).rounded())
+            goods[i].price = price.rounded()
         }
     }
 
     /// What the node's room is worth at these prices.
     func worth(_ state: PackingState) -> Int64 {
-        var sum: Int64 = 0
-        for good in goods where good.price > 0 { sum += good.price * Int64(Self.usable(state, good.shape)) }
-        return sum
+        // Exact for what clusters have, and no overflow for what a file may say.
+        var sum = 0.0
+        for good in goods where good.price > 0 { sum += good.price * Double(Self.usable(state, good.shape)) }
+        return Int64(min(sum, Self.worthLimit))
     }
 
     /// Thousandths of devices (without devices: of cores) that `shape` could use.

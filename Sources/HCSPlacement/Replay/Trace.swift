@@ -5,6 +5,8 @@ package struct Trace: Sendable {
     /// Device models by the index that nodes and shapes use.
     package var models: [String]
     package var pods: [PackingShape]
+    /// Models that pods would take besides ones that nodes have, and in how many lines.
+    package private(set) var absentModels: [String: Int] = [:]
 
     /// Thousandths of devices in all nodes.
     package var capacity: Int { nodes.reduce(0) { $0 + $1.free.reduce(0) { $0 + Int($1) } } }
@@ -56,6 +58,9 @@ package struct Trace: Sendable {
             }
         }
         try problems.throwIfAny()
+        guard nodes.count < RankKey.nodeLimit else {
+            throw TraceError(file: table.file, line: 1, "\(nodes.count) nodes are more than \(RankKey.nodeLimit - 1)")
+        }
         guard !nodes.isEmpty else { throw TraceError(file: table.file, line: 1, "there is no node") }
     }
 
@@ -89,16 +94,25 @@ package struct Trace: Sendable {
         guard !pods.isEmpty else { throw TraceError(file: table.file, line: 1, "there is no pod") }
     }
 
-    private func modelMask(_ spec: String) throws(RowProblem) -> UInt64 {
+    /// A pod that names several models is read when one of them is there: the others are counted, not refused.
+    private mutating func modelMask(_ spec: String) throws(RowProblem) -> UInt64 {
         guard !spec.isEmpty else { return PackingShape.anyModel }
         var mask: UInt64 = 0
+        var absent: [String] = []
         for name in spec.split(separator: "|", omittingEmptySubsequences: false) {
-            guard let index = models.firstIndex(of: String(name)) else {
-                throw RowProblem(
-                    "gpu_spec names model '\(RowProblem.quotable(String(name)))', the nodes have "
-                        + models.sorted().joined(separator: ", "))
+            if let index = models.firstIndex(of: String(name)) {
+                mask |= 1 << UInt64(index)
+            } else {
+                absent.append(RowProblem.quotable(String(name)))
             }
-            mask |= 1 << UInt64(index)
+        }
+        guard mask != 0, !absent.contains("") else {
+            throw RowProblem(
+                "gpu_spec names model '\(absent.first ?? "")', the nodes have "
+                    + models.sorted().joined(separator: ", "))
+        }
+        for name in absent where absentModels[name] != nil || absentModels.count < PackingNode.modelLimit {
+            absentModels[name, default: 0] += 1
         }
         return mask
     }
@@ -154,7 +168,8 @@ struct RowProblem: Error, CustomStringConvertible {
     }
 }
 
-/// Comma-separated lines below a header. Fields may stand in double quotes, not over several lines.
+/// Comma-separated lines below a header. Fields may stand in double quotes, not over several lines; blanks around one
+/// without quotes do not count.
 struct CSVTable {
     struct Row {
         var line: Int
@@ -236,25 +251,37 @@ struct CSVTable {
                     field.append(scalar)
                 }
             } else if scalar == "," {
-                fields.append(String(field))
+                fields.append(trimmed(field, closed))
                 field = String.UnicodeScalarView()
                 closed = false
             } else if scalar == "\"" {
                 // A doubled quote inside of quotes is one quote.
                 if closed {
                     field.append(scalar)
-                } else if !field.isEmpty {
+                } else if !trimmed(field, false).isEmpty {
                     throw RowProblem("a quote inside of a field")
+                } else {
+                    field = String.UnicodeScalarView()
                 }
                 quoted = true
                 closed = false
             } else if closed {
-                throw RowProblem("text after a closing quote")
+                guard isBlank(scalar) else { throw RowProblem("text after a closing quote") }
             } else {
                 field.append(scalar)
             }
         }
         guard !quoted else { throw RowProblem("a quote is not closed") }
-        return fields + [String(field)]
+        return fields + [trimmed(field, closed)]
+    }
+
+    private static func isBlank(_ scalar: Unicode.Scalar) -> Bool { scalar == " " || scalar == "\t" }
+
+    private static func trimmed(_ field: String.UnicodeScalarView, _ quoted: Bool) -> String {
+        guard !quoted else { return String(field) }
+        let start = field.firstIndex { !isBlank($0) } ?? field.endIndex
+        var end = field.endIndex
+        while end > start, isBlank(field[field.index(before: end)]) { end = field.index(before: end) }
+        return String(field[start..<end])
     }
 }

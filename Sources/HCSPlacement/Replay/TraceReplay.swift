@@ -22,7 +22,7 @@ package struct TraceReplay: Sendable {
         var generator = SplitMix64(state: seed)
         var arrivals = trace.pods.shuffled(using: &generator)
         if let tune {
-            let goal = try Self.goal(tune, capacity, trace.demand)
+            let goal = try Self.goal(tune, capacity, trace.demand, pods: trace.pods.count)
             var sum = 0
             if let end = arrivals.firstIndex(where: {
                 sum += $0.deviceMilli
@@ -48,11 +48,16 @@ package struct TraceReplay: Sendable {
     }
 
     package static let tuneLimit = 100.0
+    package static let arrivalLimit = 20_000_000
 
-    private static func goal(_ tune: Double, _ capacity: Int, _ demand: Int) throws(ReplayProblem) -> Int {
+    private static func goal(_ tune: Double, _ capacity: Int, _ demand: Int, pods: Int) throws(ReplayProblem) -> Int {
         guard tune > 0, tune <= tuneLimit else { throw ReplayProblem("tune is above 0 and at most 100, not \(tune)") }
         guard demand > 0 else { throw ReplayProblem("no pod asks for a device: there is no demand to tune") }
-        return Int((tune * Double(capacity)).rounded(.up))
+        let goal = (tune * Double(capacity)).rounded(.up)
+        guard goal / Double(demand) * Double(pods) <= Double(arrivalLimit) else {
+            throw ReplayProblem("about \(arrivalLimit) pods may arrive, tune \(tune) asks for more")
+        }
+        return Int(goal)
     }
 
     package var isDone: Bool { done == arrivals.count }

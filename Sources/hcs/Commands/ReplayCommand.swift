@@ -41,6 +41,10 @@ struct ReplayCommand: AsyncParsableCommand {
 
     func run() async throws {
         let trace = try Self.bad { try load() }
+        for (model, lines) in trace.absentModels.sorted(by: { $0.key < $1.key }) {
+            let note = "note: no node has model '\(Format.printable(model))', which \(lines) pods would also take\n"
+            FileHandle.standardError.write(Data(note.utf8))
+        }
         var report = ReplayReport(title: title(trace))
         var progress = ReplayProgress(runs: max(1, policy.count) * seed.seeds.count)
         var decisions = 0
