@@ -38,6 +38,7 @@ struct HCSCommand: AsyncParsableCommand {
             LogsCommand.self,
             ExplainCommand.self,
             DeleteCommand.self,
+            ExchangeCommand.self,
             ReplayCommand.self,
             SimulateCommand.self,
             InspectCommand.self,
