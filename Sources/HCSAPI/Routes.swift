@@ -11,6 +11,9 @@ package enum Routes {
     package static let clearances = "/v1/clearances"
     package static let events = "/v1/events"
     package static let alerts = "/v1/alerts"
+    package static let exchange = "/v1/exchange"
+    package static let exchangeRate = "/v1/exchange/rate"
+    package static let throughput = "/v1/throughput"
 
     package static func node(_ name: String) -> String { "\(nodes)/\(name)" }
     package static func assignments(_ node: String) -> String { "\(nodes)/\(node)/assignments" }
@@ -47,6 +50,10 @@ package enum APILimits {
     package static let eventsPerPage = 500
     /// Bytes of a reason that somebody gives.
     package static let reason = 256
+    /// Kept, each of one workload on one card; the oldest go first.
+    package static let throughputRecords = 1_024
+    /// Bytes of a card's or a workload's name.
+    package static let exchangeName = 128
     /// Bytes of the name that a caller gives itself.
     package static let caller = 128
 }

@@ -1,3 +1,4 @@
+import HCSModel
 package import HCSSystem
 
 /// Where a vendor's library is looked for.

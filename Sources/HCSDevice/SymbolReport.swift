@@ -1,3 +1,5 @@
+import HCSModel
+
 /// Which library a worker opened and what it lacks: for `hcs doctor` and bug reports.
 package struct SymbolReport: Hashable, Sendable {
     /// The name or path that was opened.

@@ -1,3 +1,5 @@
+import HCSModel
+
 /// What agent and vendor worker say to each other: lines of text over one socket.
 ///
 ///     7 sample\n

@@ -65,7 +65,7 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
     package var environment: [String: String]
     package var workingDirectory: String?
     package var runtime: Runtime
-    /// Of each device.
+    /// Of each device. Where devices are given whole: the least that each must have, or 0.
     package var vram: ByteCount
     package var placement: PlacementSpec
     package var restart: RestartPolicy
@@ -159,7 +159,7 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
         if let directory = workingDirectory, !directory.hasPrefix("/") {
             throw bad("working directory '\(directory.prefix(120))' must be absolute")
         }
-        guard vram.bytes > 0 else { throw bad("vram must be more than 0") }
+        guard vram.bytes > 0 || placement.wholeDevices else { throw bad("vram must be more than 0") }
         guard vram.bytes <= 1 << 50 else { throw bad("vram \(vram) is more than 1024Ti: not a device of this world") }
         try placement.validate()
         guard (1...64).contains(stopSignal) else { throw bad("stopSignal \(stopSignal) is no signal number (1 to 64)") }

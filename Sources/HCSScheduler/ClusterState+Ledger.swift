@@ -123,7 +123,8 @@ extension ClusterState {
     /// Room is kept for what is asked for as a rule: all that this scheduler remembers.
     func placementCycle(monotonic: Int64) -> PlacementCycle {
         PlacementCycle(
-            snapshot: snapshot(monotonic: monotonic), typical: workloads.values.map { PlacementRequest($0.spec) })
+            snapshot: snapshot(monotonic: monotonic), plugins: .standard(exchange: exchange.table),
+            typical: workloads.values.map { PlacementRequest($0.spec) })
     }
 
     /// Why an operator keeps work off a device, its own order first; nil = nobody does.

@@ -11,6 +11,9 @@ extension ClusterState {
     {
         do { try change.validate() } catch { throw .badRequest(error.message) }
         guard var record = workloads[id] else { throw .notFound("no workload \(id)") }
+        guard !record.spec.placement.wholeDevices else {
+            throw .conflict("workload '\(record.spec.name)' has whole devices, with all their memory")
+        }
         let old = record.spec.vram
         guard change.vram != old else { return }
         switch record.phase {

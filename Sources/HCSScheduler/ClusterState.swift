@@ -23,6 +23,7 @@ package struct ClusterState: Sendable {
     package internal(set) var workloads: [WorkloadID: WorkloadRecord] = [:]
     package internal(set) var cordons: [Cordon.Target: Cordon] = [:]
     package internal(set) var clearances: [WorkloadID: Clearance] = [:]
+    package internal(set) var exchange: ExchangeBook
     /// The revision at which what a node should run last changed.
     package private(set) var assignmentRevision: [String: Revision] = [:]
     /// What this scheduler process has told of the pool.
@@ -48,10 +49,13 @@ package struct ClusterState: Sendable {
     private static let sequenceGap: UInt64 = 1_000_000
 
     package init(
-        _ stored: StoredState, settings: SchedulerSettings = SchedulerSettings(), monotonic: Int64, now: Int64
+        _ stored: StoredState, exchange: ExchangeBook = ExchangeBook(),
+        settings: SchedulerSettings = SchedulerSettings(), monotonic: Int64, now: Int64
     ) {
         self.settings = settings
         revision = stored.revision
+        self.exchange = exchange
+        self.exchange.load(stored.throughput)
         for node in stored.nodes {
             nodes[node.name] = NodeEntry(record: node)
             assignmentRevision[node.name] = stored.revision
@@ -124,12 +128,14 @@ package struct ClusterState: Sendable {
             cordons: changedCordons.sorted().compactMap { cordons[$0] },
             removedCordons: changedCordons.sorted().filter { cordons[$0] == nil },
             clearances: changedClearances.sorted().compactMap { clearances[$0] },
-            removedClearances: changedClearances.sorted().filter { clearances[$0] == nil })
+            removedClearances: changedClearances.sorted().filter { clearances[$0] == nil },
+            throughput: exchange.changed.sorted().compactMap { exchange.records[$0] },
+            removedThroughput: exchange.changed.sorted().filter { exchange.records[$0] == nil })
     }
 
     package var isDirty: Bool {
         !(changedNodes.isEmpty && changedWorkloads.isEmpty && removedWorkloads.isEmpty && removedNodes.isEmpty
-            && changedCordons.isEmpty && changedClearances.isEmpty)
+            && changedCordons.isEmpty && changedClearances.isEmpty && exchange.changed.isEmpty)
     }
 
     /// The store took the changes as `revision`. Answers the nodes whose assignments changed.
@@ -144,6 +150,7 @@ package struct ClusterState: Sendable {
             removedNodes = []
             changedCordons = []
             changedClearances = []
+            exchange.forgetChanges()
         }
         return changedAssignments
     }

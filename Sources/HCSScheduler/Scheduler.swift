@@ -1,5 +1,6 @@
 package import HCSAPI
 package import HCSModel
+import HCSPlacement
 package import HCSStore
 package import Logging
 
@@ -52,7 +53,7 @@ package actor Scheduler {
 
     /// Loads what the store remembers.
     package static func open(
-        store: any StateStore, clock: any SchedulerClock, logger: Logger,
+        store: any StateStore, clock: any SchedulerClock, logger: Logger, exchange: ExchangeBook = ExchangeBook(),
         settings: SchedulerSettings = SchedulerSettings(),
         generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) async throws(StoreError) -> Scheduler {
@@ -61,7 +62,8 @@ package actor Scheduler {
             "state loaded: \(stored.nodes.count) nodes, \(stored.workloads.count) workloads, revision \(stored.revision)"
         )
         let state = ClusterState(
-            stored, settings: settings, monotonic: clock.monotonicMilliseconds(), now: clock.wallMilliseconds())
+            stored, exchange: exchange, settings: settings, monotonic: clock.monotonicMilliseconds(),
+            now: clock.wallMilliseconds())
         let scheduler = Scheduler(
             state: state, events: stored.events, store: store, clock: clock, logger: logger, generator: generator)
         await scheduler.recordFirstEvents()
@@ -234,6 +236,29 @@ package actor Scheduler {
         try await mutate { (state, monotonic, now) throws(APIProblem) in
             try state.forget(node, request, monotonic: monotonic, now: now)
         }
+    }
+
+    package func report(_ report: ThroughputReport) async throws(APIProblem) -> ItemList<ThroughputRecord> {
+        let records = try await mutate { (state, _, now) throws(APIProblem) in try state.report(report, now: now) }
+        return ItemList(items: records, revision: state.revision)
+    }
+
+    // MARK: Exchange rates
+
+    package func exchange(class workloadClass: WorkloadClass, precision: Precision) -> ExchangeView {
+        state.exchangeView(class: workloadClass, precision: precision)
+    }
+
+    package func exchangeRate(
+        from: String, to: String, class workloadClass: WorkloadClass, precision: Precision
+    ) throws(APIProblem) -> ExchangeRate {
+        do { return try state.exchange.table.rate(from, to, class: workloadClass, precision: precision) } catch {
+            throw error.code == .ambiguousCard ? .badRequest(error.message) : .notFound(error.message)
+        }
+    }
+
+    package func throughput() -> ItemList<ThroughputRecord> {
+        ItemList(items: state.throughputRecords, revision: state.revision)
     }
 
     // MARK: Events

@@ -28,6 +28,12 @@ struct SchedulerCommand: AsyncParsableCommand {
     )
     var stateDir: String?
 
+    @Option(
+        help:
+            "Directory with exchange.d and catalog.d. Default: HCS_CONFIG_DIR, /etc/hcs for root, else the XDG configuration directory."
+    )
+    var configDir: String?
+
     @Flag(help: "Allow listening elsewhere than on loopback without TLS.")
     var insecure = false
 
@@ -78,6 +84,7 @@ struct SchedulerCommand: AsyncParsableCommand {
         let daemon = SchedulerDaemon(
             configuration: SchedulerConfiguration(
                 host: host, port: port, stateDirectory: stateDir ?? StandardDirectories.state(of: "hcs-scheduler"),
+                configurationDirectory: configDir ?? StandardDirectories.configuration(),
                 insecure: insecure,
                 alerts: AlertConfiguration(
                     webhook: alertWebhook, secretFile: alertSecretFile, program: alertProgram, severity: severity),

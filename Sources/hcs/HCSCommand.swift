@@ -39,6 +39,7 @@ struct HCSCommand: AsyncParsableCommand {
             PlanCommand.self,
             ExplainCommand.self,
             DeleteCommand.self,
+            ExchangeCommand.self,
             ReplayCommand.self,
             SimulateCommand.self,
             InspectCommand.self,

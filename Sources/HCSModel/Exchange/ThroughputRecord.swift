@@ -21,8 +21,10 @@ package struct ThroughputRecord: Hashable, Sendable, Codable {
             self.unit = unit
         }
 
-        private var parts: [String] { [workloadClass.rawValue, workload, unit, precision.rawValue, card] }
-        package static func < (a: Key, b: Key) -> Bool { a.parts.lexicographicallyPrecedes(b.parts) }
+        package static func < (a: Key, b: Key) -> Bool {
+            (a.workloadClass.rawValue, a.workload, a.unit, a.precision.rawValue, a.card)
+                < (b.workloadClass.rawValue, b.workload, b.unit, b.precision.rawValue, b.card)
+        }
         package var description: String { "\(workload) (\(workloadClass.rawValue), \(precision.rawValue)) on \(card)" }
     }
 

@@ -76,14 +76,7 @@ package struct PlacementSpec: Hashable, Sendable {
         guard require.count + prefer.count + avoid.count <= Self.termLimit else {
             throw bad("require, prefer and avoid have more than \(Self.termLimit) terms together")
         }
-        if let both = require.first(where: { avoid.contains($0) || avoid.contains($0.negated) && $0.isNegated }) {
-            throw bad("'\(both)' is required and to be avoided: remove one of them")
-        }
-        for (i, term) in require.enumerated() {
-            if let other = require[..<i].first(where: { $0.contradicts(term) }) {
-                throw bad("'\(other)' and '\(term)' are both required and cannot both hold")
-            }
-        }
+        try checkTerms()
         guard (-1000...1000).contains(priority) else { throw bad("priority must be -1000 to 1000") }
         if let gang { try gang.validate() }
         for (name, text) in [("tenant", tenant), ("pool", pool ?? "any")] where !Self.isName(text) {
@@ -91,6 +84,25 @@ package struct PlacementSpec: Hashable, Sendable {
         }
         if interconnect != .any, interconnect != .sameNode, devices == 1 {
             throw bad("interconnect \(interconnect.rawValue) needs two devices or more")
+        }
+    }
+
+    private func checkTerms() throws(ModelError) {
+        func bad(_ message: String) -> ModelError { ModelError(.badRequest, message) }
+        for term in require {
+            guard let avoided = avoid.first(where: { term.implies($0) }) else { continue }
+            throw bad(
+                avoided == term
+                    ? "'\(term)' is required and to be avoided: remove one of them"
+                    : "'\(term)' is required, and all of that is to be avoided by '\(avoided)': remove one of them")
+        }
+        for (i, term) in require.enumerated() {
+            if let other = require[..<i].first(where: { $0.contradicts(term) }) {
+                throw bad("'\(other)' and '\(term)' are both required and cannot both hold")
+            }
+        }
+        if let both = prefer.first(where: { term in avoid.contains { $0.implies(term) && term.implies($0) } }) {
+            throw bad("'\(both)' is preferred and to be avoided: remove one of them")
         }
     }
 

@@ -54,26 +54,59 @@ package struct PlacementTerm: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String { "\(key.rawValue)\(relation.rawValue)\(value)" }
+}
 
-    package var isNegated: Bool { relation == .notEqual }
+extension PlacementTerm {
+    private var isPlain: Bool { !value.contains("*") }
 
-    /// `=` for `!=` and the reverse; versions that are ordered have none and stay.
-    package var negated: PlacementTerm {
-        switch relation {
-        case .equal: PlacementTerm(key, .notEqual, value)
-        case .notEqual: PlacementTerm(key, .equal, value)
-        case .atLeast, .atMost: self
+    /// Whether every device that satisfies this satisfies `other`, as far as the words alone tell.
+    package func implies(_ other: PlacementTerm) -> Bool {
+        guard key == other.key else { return false }
+        switch other.relation {
+        case .equal:
+            return relation == .equal
+                ? NamePattern.covers(other.value, value) : other.value.allSatisfy { $0 == "*" }
+        case .notEqual:
+            return contradicts(PlacementTerm(key, .equal, other.value))
+                || relation == .notEqual && NamePattern.covers(value, other.value)
+        case .atLeast:
+            return (relation == .atLeast || relation == .equal && isPlain)
+                && DottedVersion.compare(value, other.value) >= 0
+        case .atMost:
+            return (relation == .atMost || relation == .equal && isPlain)
+                && DottedVersion.compare(value, other.value) <= 0
         }
     }
 
-    /// Whether no device can satisfy both: a term and its negation, or two different plain names of one thing.
+    /// Whether no device can satisfy both, as far as the words alone tell.
     package func contradicts(_ other: PlacementTerm) -> Bool {
-        guard key == other.key, relation == .equal || relation == .notEqual else { return false }
-        if self.negated == other { return true }
-        guard relation == .equal, other.relation == .equal, !value.contains("*"), !other.value.contains("*") else {
-            return false
+        guard key == other.key else { return false }
+        switch (relation, other.relation) {
+        case (.equal, .notEqual): return NamePattern.covers(other.value, value)
+        case (.notEqual, .equal): return NamePattern.covers(value, other.value)
+        case (.equal, .equal): return excludes(other)
+        // A host may have several runtimes installed; a device has one driver.
+        case (.atLeast, .atMost), (.atLeast, .equal), (.equal, .atMost):
+            return key == .driver && (isPlain && other.isPlain) && DottedVersion.compare(value, other.value) > 0
+        case (.atMost, .atLeast), (.equal, .atLeast), (.atMost, .equal): return other.contradicts(self)
+        default: return false
         }
-        return value.lowercased() != other.value.lowercased()
+    }
+
+    /// Both are `=`.
+    private func excludes(_ other: PlacementTerm) -> Bool {
+        let mine = value.lowercased()
+        let theirs = other.value.lowercased()
+        switch key {
+        case .node: return isPlain ? !NamePattern.matches(theirs, mine) : other.isPlain && other.excludes(self)
+        // A card behind another maker's library has two names.
+        case .vendor:
+            return mine != theirs && Vendor(rawValue: mine) != nil && Vendor(rawValue: theirs) != nil
+        // A part of a card has the card's name and its own, which begins with it.
+        case .model: return isPlain && other.isPlain && !mine.hasPrefix(theirs) && !theirs.hasPrefix(mine)
+        case .driver: return isPlain && other.isPlain && DottedVersion.compare(mine, theirs) != 0
+        case .runtime: return false
+        }
     }
 }
 

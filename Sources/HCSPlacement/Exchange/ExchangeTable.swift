@@ -11,6 +11,8 @@ package struct ExchangeTable: Sendable {
     private var index = CardIndex()
     private var learned: [WorkloadClass: [Int: ThroughputLearning.Correction]] = [:]
     private var overrides: [WorkloadClass: [Int: [Override]]] = [:]
+    /// Logarithm of the unit card's worth.
+    private var units: [WorkloadClass: [Precision: Double]] = [:]
     /// Overrides and observations that count for nothing, with the reason.
     package private(set) var problems: [String] = []
 
@@ -56,6 +58,17 @@ package struct ExchangeTable: Sendable {
         self.cards = known
         learn(observations)
         for row in overrides { take(row) }
+        for workloadClass in WorkloadClass.allCases {
+            for precision in Precision.allCases {
+                units[workloadClass, default: [:]][precision] = unit(workloadClass, precision)
+            }
+        }
+    }
+
+    private func unit(_ workloadClass: WorkloadClass, _ precision: Precision) -> Double {
+        let unit = precision.unitCard
+        return cards.firstIndex { $0.name == unit.name }.flatMap { try? worth($0, workloadClass, precision).log }
+            ?? Self.log(unit.tflops, unit.bandwidthGBps, workloadClass)
     }
 
     // MARK: Names
@@ -86,6 +99,11 @@ package struct ExchangeTable: Sendable {
             : index.card(device.vendor, CardIndex.cardName(device.model), memory: nil)
     }
 
+    /// Workloads that compared the card with another.
+    package func workloadsSeen(on card: String, class workloadClass: WorkloadClass) -> Int {
+        cards.firstIndex { $0.name == card }.flatMap { learned[workloadClass]?[$0]?.workloads } ?? 0
+    }
+
     // MARK: Rates
 
     /// How many `to` one `from` is worth.
@@ -102,7 +120,7 @@ package struct ExchangeTable: Sendable {
         return ExchangeRate(
             from: cards[a].name, to: cards[b].name, workloadClass: workloadClass, precision: precision, rate: exp(log),
             low: exp(log - spread), high: exp(log + spread), confidence: Self.confidence(over, under, spread),
-            terms: a == b ? [] : Self.terms(over, under),
+            terms: a == b ? [] : Self.terms(over, under, workloadClass),
             sources: (a == b ? [a] : [a, b]).map {
                 ExchangeRate.Source(card: cards[$0].name, text: source(of: $0))
             })
@@ -134,12 +152,9 @@ package struct ExchangeTable: Sendable {
         of device: Device, class workloadClass: WorkloadClass, _ precision: Precision
     ) -> Result<Double, ExchangeUnknown> {
         do throws(ExchangeUnknown) {
-            let unit = precision.unitCard
             let own = try log(of: device, workloadClass, precision)
-            let one =
-                cards.firstIndex { $0.name == unit.name }.flatMap { try? worth($0, workloadClass, precision).log }
-                ?? Self.log(unit.tflops, unit.bandwidthGBps, workloadClass)
-            return .success(unit.tflops * exp(own - one))
+            let one = units[workloadClass]?[precision] ?? 0
+            return .success(precision.unitCard.tflops * exp(own - one))
         } catch { return .failure(error) }
     }
 
@@ -221,13 +236,15 @@ package struct ExchangeTable: Sendable {
             log: log(tflops, bandwidth, workloadClass), variance: 0,
             terms: [
                 .init(kind: .compute, log: weight * Foundation.log(tflops), detail: "\(number(tflops))"),
-                .init(kind: .bandwidth, log: (1 - weight) * Foundation.log(bandwidth), detail: "\(number(bandwidth))"),
+                .init(
+                    kind: .bandwidth, log: workloadClass.bandwidthWeight * Foundation.log(bandwidth),
+                    detail: "\(number(bandwidth))"),
             ])
     }
 
     private static func log(_ tflops: Double, _ bandwidth: Double, _ workloadClass: WorkloadClass) -> Double {
         let weight = workloadClass.computeWeight
-        return weight * Foundation.log(tflops) + (1 - weight) * Foundation.log(bandwidth)
+        return weight * Foundation.log(tflops) + workloadClass.bandwidthWeight * Foundation.log(bandwidth)
     }
 }
 
@@ -238,18 +255,23 @@ extension ExchangeTable {
         value == value.rounded() && abs(value) < 1e9 ? "\(Int(value))" : "\(value)"
     }
 
-    private static func terms(_ over: Worth, _ under: Worth) -> [ExchangeRate.Term] {
+    private static func terms(_ over: Worth, _ under: Worth, _ workloadClass: WorkloadClass) -> [ExchangeRate.Term] {
         var terms: [ExchangeRate.Term] = []
-        for (kind, name) in [(ExchangeRate.Term.Kind.compute, "TFLOPS"), (.bandwidth, "GB/s")]
+        for (kind, name, weight) in [
+            (ExchangeRate.Term.Kind.compute, "TFLOPS", workloadClass.computeWeight),
+            (.bandwidth, "GB/s", workloadClass.bandwidthWeight),
+        ]
         where over.base != under.base {
             guard let a = over.terms.first(where: { $0.kind == kind }),
                 let b = under.terms.first(where: { $0.kind == kind })
             else { continue }
             terms.append(
-                ExchangeRate.Term(kind: kind, detail: "\(a.detail) to \(b.detail) \(name)", factor: exp(a.log - b.log)))
+                ExchangeRate.Term(
+                    kind: kind, detail: "\(a.detail) to \(b.detail) \(name), to the power of \(weight)",
+                    factor: exp(a.log - b.log)))
         }
         for (worth, sign) in [(over, 1.0), (under, -1.0)] {
-            terms += worth.terms.filter { $0.kind == .observed || $0.kind == .stated }.map {
+            terms += worth.terms.filter { $0.kind == .stated || $0.kind == .observed && over.base != under.base }.map {
                 ExchangeRate.Term(kind: $0.kind, detail: $0.detail, factor: exp(sign * $0.log))
             }
         }
@@ -275,8 +297,8 @@ extension ExchangeTable {
         for workloadClass in WorkloadClass.allCases {
             var series: [ThroughputRecord.Key: Int] = [:]
             var sights: [ThroughputLearning.Sight] = []
-            for record in observations.sorted(by: { $0.key < $1.key })
-            where record.key.workloadClass == workloadClass {
+            let ours = observations.filter { $0.key.workloadClass == workloadClass }
+            for record in ours.sorted(by: { $0.key < $1.key }) {
                 guard let card = numbers[record.key.card] else {
                     problems.append("throughput of \(record.key): the catalogue has no such card")
                     continue

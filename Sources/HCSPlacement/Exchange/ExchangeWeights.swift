@@ -13,6 +13,9 @@ extension WorkloadClass {
         case .embedding: 0.7
         }
     }
+
+    /// The two are 1 together.
+    package var bandwidthWeight: Double { ((1 - computeWeight) * 100).rounded() / 100 }
 }
 
 extension Precision {

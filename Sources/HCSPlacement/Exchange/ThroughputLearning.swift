@@ -7,7 +7,7 @@ import HCSModel
 /// y(w,m) = a(w) + d(m) + noise: a(w) is what the workload is like on any card, d(m) how far the card is from its figures.
 /// d(m) is drawn towards 0 as if `pseudoCount` workloads had agreed with the figures. A workload counts at most once,
 /// however often it is reported: other work on the same card may differ tenfold (Gavel, OSDI'20). Residuals beyond `clip`
-/// count as `clip` (Huber), so that a wrong report moves a card by no more than `clip / (pseudoCount + 1)`.
+/// count as `clip` (Huber), so that a wrong report moves a card by no more than `clip / pseudoCount`.
 struct ThroughputLearning {
     struct Correction: Hashable, Sendable {
         /// Logarithm of the factor on what the figures say.
@@ -27,7 +27,7 @@ struct ThroughputLearning {
     }
 
     static let pseudoCount = 2.0
-    static let clip = 1.4
+    static let clip = 0.7
     private static let rounds = 100
 
     static func corrections(_ sights: [Sight]) -> [Int: Correction] {

@@ -1,4 +1,5 @@
 import CVendorABI
+import HCSModel
 
 /// Where a device is found: card and number in it, or one number (Ascend 950).
 enum DCMIAddress: Hashable {

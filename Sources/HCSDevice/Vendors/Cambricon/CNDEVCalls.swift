@@ -1,4 +1,5 @@
 import CVendorABI
+import HCSModel
 
 /// The functions that the library has, newest first, as questions about one device. An answer is nil where the function
 /// is missing or does not answer with success.

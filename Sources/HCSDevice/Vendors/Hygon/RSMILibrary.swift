@@ -1,5 +1,6 @@
 import CVendorABI
 import Glibc
+import HCSModel
 import HCSSystem
 
 /// One open librocm_smi64: its functions, and whose build it is.
