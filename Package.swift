@@ -75,16 +75,17 @@ var targets: [Target] = [
     module(
         "HCSHealth", ["HCSModel", .product(name: "Yams", package: "Yams")],
         resources: [.embedInCode("Data/health.yaml"), .embedInCode("Data/fault-catalogue.csv")]),
+    module("HCSYAML", ["HCSModel", .product(name: "Yams", package: "Yams")]),
     module("HCSPlacement", ["HCSModel"]),
     module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"]),
+    module("HCSCatalog", ["HCSModel", "HCSSystem"], resources: [.embedInCode("Data/catalog.csv")]),
     module("HCSSimulation", ["HCSModel", "HCSSystem", "CHCSSimulation"]),
     module(
-        "HCSDevice", ["HCSModel", "HCSSystem", "CVendorABI", "CHCSMeasure", logging],
-        resources: [.embedInCode("Data/catalog.csv")]),
+        "HCSDevice", ["HCSModel", "HCSSystem", "HCSCatalog", "CVendorABI", "CHCSMeasure", logging]),
     module("HCSProbe", ["HCSModel", "HCSSystem", "CHCSProbe", logging], plugins: ["BuildBPF"]),
     program("hcs-vendor-worker", ["HCSDevice"]),
     .executableTarget(
-        name: "bench-placement", dependencies: ["HCSPlacement"], path: "Benchmarks/placement",
+        name: "bench-placement", dependencies: ["HCSPlacement", "HCSModel"], path: "Benchmarks/placement",
         exclude: ["README.md"], swiftSettings: strict),
     program("hcs-eval-titan", ["HCSHealth", "HCSSystem"]),
 
@@ -92,12 +93,14 @@ var targets: [Target] = [
     tests("HCSModelTests", ["HCSModel"]),
     tests(
         "HCSHealthTests", ["HCSHealth", "HCSModel", .product(name: "Yams", package: "Yams")], exclude: ["Scenarios"]),
-    tests("HCSPlacementTests", ["HCSPlacement", "HCSModel"]),
+    tests("HCSPlacementTests", ["HCSPlacement", "HCSModel", "HCSCatalog"]),
+    tests("HCSYAMLTests", ["HCSYAML", "HCSModel"]),
     tests("HCSSystemTests", ["HCSSystem", "HCSModel", "CHCSSegment", "CHCSSystem"]),
     tests(
         "HCSDeviceTests",
         [
-            "HCSDevice", "HCSModel", "HCSSystem", "HCSSimulation", "CHCSSimulation", "CHCSMeasure", "CVendorABI",
+            "HCSDevice", "HCSModel", "HCSSystem", "HCSCatalog", "HCSSimulation", "CHCSSimulation", "CHCSMeasure",
+            "CVendorABI",
             "NativeArtifacts", "hcs-vendor-worker",
         ]
     ),
@@ -132,22 +135,32 @@ if !light {
         .target(
             name: "HCSAgent",
             dependencies: [
-                "HCSModel", "HCSHealth", "HCSSystem", "HCSDevice", "HCSProbe", "HCSAPI", "HCSHTTP", nio, httpTypes,
+                "HCSModel", "HCSHealth", "HCSSystem", "HCSCatalog", "HCSDevice", "HCSProbe", "HCSAPI", "HCSHTTP", nio,
+                httpTypes,
             ] + server, swiftSettings: strict),
         module(
             "HCSScheduler",
-            ["HCSModel", "HCSPlacement", "HCSStore", "HCSAPI", "HCSHTTP", "HCSSystem", nio, httpTypes] + server),
+            [
+                "HCSModel", "HCSPlacement", "HCSStore", "HCSAPI", "HCSHTTP", "HCSSystem", "HCSCatalog", "HCSYAML", nio,
+                httpTypes,
+            ] + server),
         program("hcs-agent", ["HCSAgent", "HCSModel", "HCSSimulation", "HCSSystem", logging, argumentParser]),
         program("hcs-scheduler", ["HCSScheduler", "HCSModel", "HCSSystem", logging, argumentParser]),
         program(
             "hcs",
-            ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "CVendorHooks", argumentParser]),
+            [
+                "HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "HCSCatalog", "HCSYAML", "CVendorHooks",
+                argumentParser,
+            ]),
         program("hcs-demo", ["HCSAPI", "HCSModel", "HCSSystem", "NativeArtifacts"]),
         tests("HCSAPITests", ["HCSAPI", "HCSModel"]),
         tests("HCSStoreTests", ["HCSStore", "HCSModel", .product(name: "GRDB", package: "GRDB.swift")]),
         tests(
             "HCSAgentTests",
-            ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem", "NativeArtifacts"]),
+            [
+                "HCSAgent", "HCSModel", "HCSAPI", "HCSCatalog", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem",
+                "NativeArtifacts",
+            ]),
         tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSStore", logging]),
         tests(
             "IntegrationTests",

@@ -2,8 +2,8 @@ import Foundation
 import HCSPlacement
 
 /// Decisions per second of the placement core on one thread (README.md).
-///   bench-placement [--variants] [NODES.csv PODS.csv]
-let arguments = CommandLine.arguments.dropFirst().filter { $0 != "--variants" }
+///   bench-placement [--variants | --cycle] [NODES.csv PODS.csv]
+let arguments = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
 let sizes = [1213, 5000, 10000]
 
 func load() throws -> (trace: Trace, what: String) {
@@ -23,7 +23,17 @@ struct Measurement {
     var bytesPerNode = 0
     var allocated = 0.0
 
+    /// To build it from a snapshot.
+    var startSeconds: Double?
+
     var perSecond: Double { Double(decisions) / seconds }
+
+    mutating func finish(_ times: [UInt64], seconds: Double) {
+        self.seconds = seconds
+        let sorted = times.sorted()
+        p50 = Double(sorted[sorted.count / 2]) / 1000
+        p99 = Double(sorted[sorted.count * 99 / 100]) / 1000
+    }
 }
 
 /// CPU time: what else the machine does is not in the figures.
@@ -50,10 +60,8 @@ func measure(_ trace: Trace, nodes count: Int, _ policy: PackingPolicy) throws -
         times.append(now - last)
         last = now
     }
-    var result = Measurement(decisions: times.count, seconds: Double(last - start) / 1e9)
-    times.sort()
-    result.p50 = Double(times[times.count / 2]) / 1000
-    result.p99 = Double(times[times.count * 99 / 100]) / 1000
+    var result = Measurement(decisions: times.count)
+    result.finish(times, seconds: Double(last - start) / 1e9)
     result.bytesPerNode = core.byteCount / count
     result.allocated = 100 * Double(allocated) / Double(replay.capacity)
     return result
@@ -96,31 +104,44 @@ func padded(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
 }
 
+func printTable(_ title: String, sizes: [Int], _ measure: (Int, PackingPolicy) throws -> Measurement) throws {
+    print(title)
+    let columns = [
+        ("nodes", 6), ("policy", 9), ("decisions", 10), ("per s", 9), ("of bestfit", 11), ("p50 us", 8), ("p99 us", 8),
+        ("B/node", 8), ("allocated %", 12), ("start s", 8),
+    ]
+    print(columns.map { padded($0.0, $0.1) }.joined(separator: " "))
+    for size in sizes {
+        var reference = 0.0
+        for policy in PackingPolicy.allCases {
+            let m = try measure(size, policy)
+            if policy == .bestFit { reference = m.perSecond }
+            let cells = [
+                "\(size)", policy.rawValue, "\(m.decisions)", String(format: "%.0f", m.perSecond),
+                String(format: "%.2f", m.perSecond / reference), String(format: "%.1f", m.p50),
+                String(format: "%.1f", m.p99), "\(m.bytesPerNode)", String(format: "%.2f", m.allocated),
+                m.startSeconds.map { String(format: "%.2f", $0) } ?? "",
+            ]
+            print(zip(cells, columns).map { padded($0, $1.1) }.joined(separator: " "))
+        }
+    }
+}
+
 do {
     let (trace, what) = try load()
     if CommandLine.arguments.contains("--variants") {
         try compareVariants(trace)
         exit(0)
     }
-    print("placement core, one thread, \(what), 130 % demand, seed 42")
-    let columns = [
-        ("nodes", 6), ("policy", 9), ("decisions", 10), ("per s", 9), ("of bestfit", 11), ("p50 us", 8), ("p99 us", 8),
-        ("B/node", 8), ("allocated %", 12),
-    ]
-    print(columns.map { padded($0.0, $0.1) }.joined(separator: " "))
-    for size in sizes {
-        var reference = 0.0
-        for policy in PackingPolicy.allCases {
-            let m = try measure(trace, nodes: size, policy)
-            if policy == .bestFit { reference = m.perSecond }
-            let cells = [
-                "\(size)", policy.rawValue, "\(m.decisions)", String(format: "%.0f", m.perSecond),
-                String(format: "%.2f", m.perSecond / reference), String(format: "%.1f", m.p50),
-                String(format: "%.1f", m.p99), "\(m.bytesPerNode)", String(format: "%.2f", m.allocated),
-            ]
-            print(zip(cells, columns).map { padded($0, $1.1) }.joined(separator: " "))
+    if !CommandLine.arguments.contains("--cycle") {
+        try printTable("placement core, one thread, \(what), 130 % demand, seed 42", sizes: sizes) {
+            try measure(trace, nodes: $0, $1)
         }
     }
+    try printTable(
+        "whole placement cycle, one thread, \(what) without work that needs no device, 130 % demand, seed 42",
+        sizes: [sizes[0], 10000]
+    ) { try measureCycle(trace, nodes: $0, $1) }
 } catch {
     FileHandle.standardError.write(Data("bench-placement: \(error)\n".utf8))
     exit(1)

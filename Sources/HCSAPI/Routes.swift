@@ -6,11 +6,15 @@ package enum Routes {
     package static let nodes = "/v1/nodes"
     package static let devices = "/v1/devices"
     package static let workloads = "/v1/workloads"
+    package static let plan = "/v1/plan"
     package static let cordons = "/v1/cordons"
     package static let liftCordon = "/v1/cordons/lift"
     package static let clearances = "/v1/clearances"
     package static let events = "/v1/events"
     package static let alerts = "/v1/alerts"
+    package static let exchange = "/v1/exchange"
+    package static let exchangeRate = "/v1/exchange/rate"
+    package static let throughput = "/v1/throughput"
 
     package static func node(_ name: String) -> String { "\(nodes)/\(name)" }
     package static func assignments(_ node: String) -> String { "\(nodes)/\(node)/assignments" }
@@ -47,6 +51,10 @@ package enum APILimits {
     package static let eventsPerPage = 500
     /// Bytes of a reason that somebody gives.
     package static let reason = 256
+    /// Kept, each of one workload on one card; the oldest go first.
+    package static let throughputRecords = 1_024
+    /// Bytes of a card's or a workload's name.
+    package static let exchangeName = 128
     /// Bytes of the name that a caller gives itself.
     package static let caller = 128
 }

@@ -68,13 +68,28 @@ package struct DeviceLedger: Hashable, Sendable, Codable {
     package var free: ByteCount
     /// Names of the workloads that hold it.
     package var workloads: [String]
+    /// What the segments on it count in use, contexts and modules included.
+    package var segmentUsed: ByteCount?
+    /// Promised to nobody.
+    package var margin: ByteCount?
+    /// Thousandths of its compute given out.
+    package var computeMilli: Int?
+    /// One workload has it whole.
+    package var whole: Bool?
 
-    package init(total: ByteCount, granted: ByteCount, driverUsed: ByteCount?, free: ByteCount, workloads: [String]) {
+    package init(
+        total: ByteCount, granted: ByteCount, driverUsed: ByteCount?, free: ByteCount, workloads: [String],
+        segmentUsed: ByteCount? = nil, margin: ByteCount? = nil, computeMilli: Int? = nil, whole: Bool? = nil
+    ) {
         self.total = total
         self.granted = granted
         self.driverUsed = driverUsed
         self.free = free
         self.workloads = workloads
+        self.segmentUsed = segmentUsed
+        self.margin = margin
+        self.computeMilli = computeMilli
+        self.whole = whole
     }
 }
 
@@ -153,10 +168,12 @@ package struct Explanation: Hashable, Sendable, Codable {
     package var revision: Revision
     package var summary: String
     package var devices: [PlacementVerdict]
+    /// Of a workload that waits: single changes with which it would fit, the smallest first; nil from an older scheduler.
+    package var changes: [PlacementChange]?
 
     package init(
         workload: WorkloadID, name: String, phase: WorkloadPhase, revision: Revision, summary: String,
-        devices: [PlacementVerdict]
+        devices: [PlacementVerdict], changes: [PlacementChange]? = nil
     ) {
         self.workload = workload
         self.name = name
@@ -164,6 +181,7 @@ package struct Explanation: Hashable, Sendable, Codable {
         self.revision = revision
         self.summary = summary
         self.devices = devices
+        self.changes = changes
     }
 }
 

@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import Glibc
 import HCSAPI
+import HCSCatalog
 import HCSDevice
 package import HCSHealth
 import HCSModel

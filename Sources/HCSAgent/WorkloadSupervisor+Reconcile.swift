@@ -17,7 +17,7 @@ extension WorkloadSupervisor {
             // The signal goes out with the next look at it, which is now.
             watchStopping(key, now)
         }
-        for assignment in desired.values.sorted(by: { $0.id < $1.id }) {
+        for assignment in desired.values.sorted(by: { $0.id < $1.id }).map(wholeDevices) {
             resize(to: assignment)
             let key = AttemptKey(id: assignment.id, attempt: assignment.attempt)
             guard entries[key] == nil, !entries.contains(where: { $0.key.id == key.id && $0.value.ended == nil }) else {
@@ -35,6 +35,15 @@ extension WorkloadSupervisor {
             }
             waitingSince[key] = nil
         }
+    }
+
+    /// A device that is given whole is given with all its memory, as this host counts it: then nothing else fits beside it.
+    private func wholeDevices(_ assignment: Assignment) -> Assignment {
+        var assignment = assignment
+        for (i, grant) in assignment.grants.enumerated() where grant.whole == true {
+            if let memory = devices[grant.device]?.device.memory { assignment.grants[i].quota = memory }
+        }
+        return assignment
     }
 
     /// The granted devices, or nil while it is too early to say (no inventory yet, no sample, an old segment still held).

@@ -1,3 +1,4 @@
+package import HCSCatalog
 package import HCSModel
 
 extension Catalog {
@@ -5,7 +6,7 @@ extension Catalog {
     /// tells cores and clock; else unknown. A part of a card has its share of them.
     package func fingerprint(of device: DeviceInventory, vendor: Vendor) -> Fingerprint {
         let partition = device.details.partition
-        let name = partition == nil ? device.name : Self.cardName(device.name)
+        let name = partition == nil ? device.name : CardIndex.cardName(device.name)
         if let row = row(vendor: vendor, name: name, memory: partition == nil ? device.memory : nil) {
             guard let partition else { return row.fingerprint }
             return Self.share(row.fingerprint, partition, bandwidth: Self.bandwidth(of: device, in: row, vendor))
@@ -32,11 +33,6 @@ extension Catalog {
         // ROCm SMI tells no number of compute units, CNDEV no operations for each cycle.
         default: return nil
         }
-    }
-
-    /// NVML calls a MIG instance `NVIDIA A100-SXM4-80GB MIG 1g.10gb`.
-    private static func cardName(_ name: String) -> String {
-        name.split(separator: " ").prefix { $0 != "MIG" }.joined(separator: " ")
     }
 
     /// Part of the card's memory bandwidth. Memory is cut into eighths, compute into sevenths (NVIDIA Multi-Instance GPU

@@ -27,8 +27,6 @@ package struct DeviceError: Error, Sendable, CustomStringConvertible {
         case spawnFailed
         /// No worker runs now: one is awaited, backing off, or stuck.
         case notRunning
-        /// A row of the catalogue is not understood.
-        case badCatalog
     }
 
     package let code: Code

@@ -1,3 +1,4 @@
+package import HCSCatalog
 package import HCSModel
 
 /// The devices of this host, of all vendors: who is there, and how each is doing. Every vendor has its own worker, asked

@@ -169,7 +169,7 @@ extension VendorWorker {
                 lifecycle.crashed("\(error.description), \(failedCalls) times running", now: .now)
                 condemn()
             }
-        case .badReply, .notRunning, .badCatalog:
+        case .badReply, .notRunning:
             lifecycle.crashed(error.description, now: .now)
             condemn()
         }

@@ -21,8 +21,15 @@ package struct ByteCount: Hashable, Sendable, Comparable, Codable {
         ByteCount(bytes > other.bytes ? bytes - other.bytes : 0)
     }
 
+    /// A number of bytes, or a text of the quota grammar (`8Gi`).
     package init(from decoder: any Decoder) throws {
-        bytes = try decoder.singleValueContainer().decode(UInt64.self)
+        let container = try decoder.singleValueContainer()
+        do { bytes = try container.decode(UInt64.self) } catch {
+            guard let text = try? container.decode(String.self) else { throw error }
+            do { self = try Self.parse(text) } catch {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: error.message)
+            }
+        }
     }
 
     package func encode(to encoder: any Encoder) throws {

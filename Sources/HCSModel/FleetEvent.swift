@@ -25,6 +25,8 @@ package struct FleetEvent: Hashable, Sendable, Codable {
         case clearanceApplied = "clearance-applied"
         case clearanceRefused = "clearance-refused"
         case alertFailed = "alert-failed"
+        /// Somebody told what a workload does on a card.
+        case throughputReported = "throughput-reported"
     }
 
     package enum Severity: String, CaseIterable, Codable, Hashable, Sendable, Comparable {

@@ -1,6 +1,8 @@
 /// A value from outside that does not mean anything here: what it was and what is wrong with it.
 package struct ModelError: Error, Equatable, Sendable, CustomStringConvertible {
-    package enum Code: String, Sendable { case badSize, badVendor, badRuntime, badName, badAddress, badRequest }
+    package enum Code: String, Sendable {
+        case badSize, badVendor, badRuntime, badName, badAddress, badRequest, badCatalog
+    }
     package let code: Code
     package let message: String
 

@@ -5,6 +5,11 @@ private struct AnyKey: CodingKey {
     init?(intValue: Int) { nil }
 }
 
+/// Behind a decoding error about a field that does not exist: which one, for who can tell its line.
+package struct UnknownField: Error {
+    package let key: any CodingKey
+}
+
 extension Decoder {
     /// Throws for a key that is none of `Keys`, naming it and those that are allowed.
     package func rejectUnknownKeys<Keys: CodingKey & CaseIterable>(_: Keys.Type) throws {
@@ -15,8 +20,8 @@ extension Decoder {
                 .init(
                     codingPath: codingPath,
                     debugDescription:
-                        "unknown field '\(key.stringValue.prefix(64))'; known: \(allowed.sorted().joined(separator: ", "))"
-                ))
+                        "unknown field '\(key.stringValue.prefix(64))'; known: \(allowed.sorted().joined(separator: ", "))",
+                    underlyingError: UnknownField(key: key)))
         }
     }
 }

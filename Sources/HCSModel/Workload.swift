@@ -65,7 +65,9 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
     package var environment: [String: String]
     package var workingDirectory: String?
     package var runtime: Runtime
+    /// Of each device. Where devices are given whole: the least that each must have, or 0.
     package var vram: ByteCount
+    package var placement: PlacementSpec
     package var restart: RestartPolicy
     /// Signal number sent first when the workload is stopped.
     package var stopSignal: Int32
@@ -76,8 +78,9 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
 
     package init(
         name: String, command: [String], environment: [String: String] = [:], workingDirectory: String? = nil,
-        runtime: Runtime, vram: ByteCount, restart: RestartPolicy = .onDeviceFault, stopSignal: Int32 = 15,
-        graceSeconds: Int = 10, maximumRunSeconds: Int? = nil
+        runtime: Runtime, vram: ByteCount, placement: PlacementSpec = PlacementSpec(),
+        restart: RestartPolicy = .onDeviceFault, stopSignal: Int32 = 15, graceSeconds: Int = 10,
+        maximumRunSeconds: Int? = nil
     ) {
         self.name = name
         self.command = command
@@ -85,6 +88,7 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
         self.workingDirectory = workingDirectory
         self.runtime = runtime
         self.vram = vram
+        self.placement = placement
         self.restart = restart
         self.stopSignal = stopSignal
         self.graceSeconds = graceSeconds
@@ -92,8 +96,8 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
     }
 
     package enum CodingKeys: String, CodingKey, CaseIterable {
-        case name, command, environment, workingDirectory, runtime, vram, restart, stopSignal, graceSeconds
-        case maximumRunSeconds
+        case name, command, environment, workingDirectory, runtime, vram, placement, restart, stopSignal
+        case graceSeconds, maximumRunSeconds
     }
 
     /// Strict: an unknown field is an error, so that a misspelt limit is never silently ignored.
@@ -106,6 +110,7 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
         workingDirectory = try c.decodeIfPresent(String.self, forKey: .workingDirectory)
         runtime = try c.decode(Runtime.self, forKey: .runtime)
         vram = try c.decode(ByteCount.self, forKey: .vram)
+        placement = try c.decodeIfPresent(PlacementSpec.self, forKey: .placement) ?? PlacementSpec()
         restart = try c.decodeIfPresent(RestartPolicy.self, forKey: .restart) ?? .onDeviceFault
         stopSignal = try c.decodeIfPresent(Int32.self, forKey: .stopSignal) ?? 15
         graceSeconds = try c.decodeIfPresent(Int.self, forKey: .graceSeconds) ?? 10
@@ -124,9 +129,7 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
     /// Throws the first thing that is wrong, in words for the submitter.
     package func validate() throws(ModelError) {
         func bad(_ message: String) -> ModelError { ModelError(.badRequest, message) }
-        guard (1...63).contains(name.utf8.count), let first = name.utf8.first, first.isLowerAlphanumeric,
-            name.utf8.allSatisfy({ $0.isLowerAlphanumeric || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: ".") })
-        else {
+        guard PlacementSpec.isName(name) else {
             throw bad("name '\(name.prefix(80))' must be 1 to 63 of a-z 0-9 - . and start with a letter or digit")
         }
         guard let program = command.first, !program.isEmpty else {
@@ -156,8 +159,9 @@ package struct WorkloadSpec: Hashable, Sendable, Codable {
         if let directory = workingDirectory, !directory.hasPrefix("/") {
             throw bad("working directory '\(directory.prefix(120))' must be absolute")
         }
-        guard vram.bytes > 0 else { throw bad("vram must be more than 0") }
+        guard vram.bytes > 0 || placement.wholeDevices else { throw bad("vram must be more than 0") }
         guard vram.bytes <= 1 << 50 else { throw bad("vram \(vram) is more than 1024Ti: not a device of this world") }
+        try placement.validate()
         guard (1...64).contains(stopSignal) else { throw bad("stopSignal \(stopSignal) is no signal number (1 to 64)") }
         guard (0...3600).contains(graceSeconds) else { throw bad("graceSeconds must be 0 to 3600") }
         if let limit = maximumRunSeconds, !(1...31_536_000).contains(limit) {
@@ -204,11 +208,19 @@ package struct DeviceGrant: Hashable, Sendable, Codable {
     package var device: DeviceID
     package var vendor: Vendor
     package var quota: ByteCount
+    /// Thousandths of the device's compute; nil = none was asked for. Counted by the scheduler, enforced by nobody yet.
+    package var computeMilli: Int?
+    /// The device is this workload's alone.
+    package var whole: Bool?
 
-    package init(device: DeviceID, vendor: Vendor, quota: ByteCount) {
+    package init(
+        device: DeviceID, vendor: Vendor, quota: ByteCount, computeMilli: Int? = nil, whole: Bool? = nil
+    ) {
         self.device = device
         self.vendor = vendor
         self.quota = quota
+        self.computeMilli = computeMilli
+        self.whole = whole
     }
 }
 
@@ -236,7 +248,7 @@ package struct DeviceUsage: Hashable, Sendable, Codable {
 }
 
 extension UInt8 {
-    fileprivate var isLowerAlphanumeric: Bool {
+    var isLowerAlphanumeric: Bool {
         (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(self) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self)
     }
 }

@@ -1,87 +1,243 @@
 package import HCSModel
 
 /// Filter, score, reserve. Pure: the snapshot in, decisions out; equal input gives equal output.
+///
+/// Invariant: a request that fits somewhere is placed. Where it fits is decided for each device by the filters of
+/// `PluginRegistry`, in exact figures; which of these places is best by its scores and the packing core.
 package struct PlacementCycle: Sendable {
     package private(set) var snapshot: ClusterSnapshot
-    private let plugins: PluginRegistry
+    private(set) var plugins: PluginRegistry
+    private let nodeIndex: [String: Int]
 
-    package init(snapshot: ClusterSnapshot, plugins: PluginRegistry = .standard) {
+    var ranking: CycleRanking
+    private var ranked: RankedNodes
+    private(set) var views: [CycleRanking.View] = []
+    private var classOf: [RequestClass?] = []
+    private var slotOf: [RequestClass: Int] = [:]
+    /// A device of each pool.
+    private let poolExamples: [(pool: String?, node: Int, device: Int)]
+    private var changesAtPrices = 0
+    /// By slot what stood in the way when it was refused last: a cycle that fills changes it seldom, and to look for it
+    /// takes a look at every device.
+    private var refusals: [Int: PlacementRefusal] = [:]
+
+    /// - Parameter typical: what is asked for as a rule, each as often as it is: what packing keeps room for. Without any
+    ///   it packs by best fit.
+    package init(
+        snapshot: ClusterSnapshot, plugins: PluginRegistry = .standard(), policy: PackingPolicy = .standard,
+        typical: [PlacementRequest] = []
+    ) {
         self.snapshot = snapshot
         self.plugins = plugins
+        nodeIndex = Dictionary(
+            snapshot.nodes.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { a, _ in a })
+        ranking = CycleRanking(snapshot, plugins: plugins, policy: policy, typical: typical)
+        ranked = RankedNodes(nodeCount: snapshot.nodes.count)
+        var examples: [String?: (Int, Int)] = [:]
+        for (kind, example) in zip(ranking.layout.kinds, ranking.layout.examples) { examples[kind.pool] = example }
+        poolExamples = examples.map { ($0.key, $0.value.0, $0.value.1) }.sorted { ($0.pool ?? "") < ($1.pool ?? "") }
     }
 
+    /// Asked before each placement.
+    package var quota: (any QuotaCheck)? {
+        get { plugins.quota }
+        set { plugins.quota = newValue }
+    }
+
+    /// What the cycle keeps beside the snapshot, in bytes.
+    package var byteCount: Int { ranking.byteCount + ranked.byteCount }
+
+    /// What a request was given: all of it on one node.
     package struct Placement: Sendable, Equatable {
         package var node: String
-        package var grant: DeviceGrant
+        package var grants: [DeviceGrant]
+        package var cpuMilli: Int
+        package var memory: ByteCount
+        /// `PlacementRequest.spreadGroup`.
+        package var group: String
 
-        package init(node: String, grant: DeviceGrant) {
+        package init(
+            node: String, grants: [DeviceGrant], cpuMilli: Int = 0, memory: ByteCount = .zero,
+            group: String = PlacementSpec.defaultTenant
+        ) {
             self.node = node
-            self.grant = grant
+            self.grants = grants
+            self.cpuMilli = cpuMilli
+            self.memory = memory
+            self.group = group
         }
     }
 
     package enum Decision: Sendable {
         case placed(Placement)
-        case refused([PlacementVerdict])
+        case refused(PlacementRefusal)
     }
 
-    /// Chooses the best device and reserves the memory there for the rest of this cycle.
-    package mutating func place(_ request: PlacementRequest) -> Decision {
-        var best: (node: Int, device: Int, score: Double)?
-        for n in snapshot.nodes.indices {
+    // MARK: Placing
+
+    /// Chooses the best node and devices and reserves what is asked for there.
+    /// - Parameter nodes: names of nodes that will not do.
+    package mutating func place(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Decision {
+        guard let placement = canPlace(request, avoiding: nodes) else {
+            let slot = slot(of: request)
+            let refusal = refusals[slot] ?? refusal(of: request)
+            refusals[slot] = refusal
+            return .refused(refusal)
+        }
+        reserve(placement)
+        return .placed(placement)
+    }
+
+    /// As `place`, and nothing is reserved; nil = it fits nowhere.
+    package mutating func canPlace(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Placement? {
+        guard let found = best(request, avoiding: nodes.compactMap { nodeIndex[$0] }) else { return nil }
+        let node = snapshot.nodes[found.node]
+        return Placement(
+            node: node.name,
+            grants: devices(of: found.candidate).map { node.devices[$0].grant(for: request, plugins.exchange) },
+            cpuMilli: request.placement.cpuMilli, memory: request.placement.memory, group: request.spreadGroup)
+    }
+
+    /// Whether the request fits somewhere now, without a look at where it would be best.
+    /// - Parameter node: nil = anywhere.
+    package func fits(_ request: PlacementRequest, on node: String? = nil) -> Bool {
+        let closed = closedPools(to: request)
+        var view = ranking.view(of: RequestClass(request, closed: closed).request, snapshot)
+        view.close(closed, ranking.layout)
+        let nodes = node.map { [nodeIndex[$0]].compactMap(\.self) } ?? Array(snapshot.nodes.indices)
+        return nodes.contains { ranking.fits($0, view, snapshot) }
+    }
+
+    /// Takes what a placement says, whether it fits or not: to take back a `release`.
+    /// - Parameter used: what the release freed beside.
+    package mutating func reserve(_ placement: Placement, using used: [DeviceID: ByteCount] = [:]) {
+        change(placement, by: 1, used: used)
+    }
+
+    /// Gives back what a placement took.
+    /// - Parameter used: device memory that its processes will free beside, in the driver's and the segments' count.
+    package mutating func release(_ placement: Placement, freeing used: [DeviceID: ByteCount] = [:]) {
+        refusals = [:]
+        change(placement, by: -1, used: used)
+    }
+
+    private mutating func change(_ placement: Placement, by sign: Int, used: [DeviceID: ByteCount]) {
+        guard let n = nodeIndex[placement.node] else { return }
+        snapshot.nodes[n].grantedCPUMilli = max(0, snapshot.nodes[n].grantedCPUMilli + sign * placement.cpuMilli)
+        let memory = snapshot.nodes[n].grantedMemory
+        snapshot.nodes[n].grantedMemory =
+            sign > 0 ? memory.adding(placement.memory) : memory.subtracting(placement.memory)
+        snapshot.nodes[n].groups[placement.group, default: 0] += sign
+        for grant in placement.grants {
+            guard let d = snapshot.nodes[n].devices.firstIndex(where: { $0.device.id == grant.device }) else {
+                continue
+            }
+            snapshot.nodes[n].devices[d].change(grant, by: sign, used: used[grant.device] ?? .zero)
+        }
+        ranking.update(n, snapshot.nodes[n])
+        ranked.noteChange(of: n)
+    }
+
+    // MARK: Ranks
+
+    mutating func best(_ request: PlacementRequest, avoiding nodes: [Int])
+        -> (node: Int, candidate: Candidate)?
+    {
+        guard !snapshot.nodes.isEmpty else { return nil }
+        renewPrices()
+        let slot = slot(of: request)
+        switch ranked.takeStale(slot) {
+        case .all:
+            var keys = Array(repeating: RankKey.refused, count: snapshot.nodes.count)
+            for node in keys.indices { keys[node] = key(of: node, slot) }
+            ranked.fill(slot, keys, prices: ranking.priceSerial)
+        case .some(let stale): for node in stale { ranked.set(slot, node, key(of: node, slot)) }
+        }
+        for node in ranked.takeOutdated(slot, prices: ranking.priceSerial) {
+            ranked.set(slot, node, key(of: node, slot))
+        }
+        for node in nodes { ranked.set(slot, node, RankKey.refused) }
+        defer { for node in nodes { ranked.set(slot, node, key(of: node, slot)) } }
+        for look in 1...RankedNodes.refreshLimit {
+            let best = ranked.best(slot)
+            guard best != RankKey.refused else { return nil }
+            let node = RankKey.node(of: best)
+            guard let candidate = ranking.candidate(node, views[slot], snapshot) else {
+                preconditionFailure("a node that is ranked has room")
+            }
+            let key = candidate.key(node: node)
+            guard key != best, look < RankedNodes.refreshLimit else { return (node, candidate) }
+            // New prices have made it worse.
+            ranked.set(slot, node, key)
+        }
+        return nil
+    }
+
+    private mutating func key(of node: Int, _ slot: Int) -> Int64 {
+        ranking.candidate(node, views[slot], snapshot)?.key(node: node) ?? RankKey.refused
+    }
+
+    mutating func slot(of request: PlacementRequest) -> Int {
+        let closed = closedPools(to: request)
+        let key = RequestClass(request, closed: closed)
+        if let slot = slotOf[key] { return slot }
+        let slot = ranked.makeSlot(prices: ranking.priceSerial)
+        // The quota was asked with the request as it is.
+        var view = ranking.view(of: key.request, snapshot)
+        view.close(closed, ranking.layout)
+        if slot < views.count {
+            if let old = classOf[slot] { slotOf[old] = nil }
+            refusals[slot] = nil
+            views[slot] = view
+            classOf[slot] = key
+        } else {
+            views.append(view)
+            classOf.append(key)
+        }
+        slotOf[key] = slot
+        return slot
+    }
+
+    /// Pools that a filter of basis `quota` closes to the request's tenant: one device of each is asked for.
+    private func closedPools(to request: PlacementRequest) -> [String?] {
+        let quotas = plugins.filters.filter { $0.basis == .quota }
+        return poolExamples.compactMap { pool, n, d in
             let node = snapshot.nodes[n]
-            for d in node.devices.indices where !isRefused(request, node.devices[d], node) {
-                let score = totalScore(request, node.devices[d], node)
-                guard let current = best else {
-                    best = (n, d, score)
-                    continue
-                }
-                let tie = score == current.score
-                let earlier = node.devices[d].device.id < snapshot.nodes[current.node].devices[current.device].device.id
-                if score > current.score || (tie && earlier) { best = (n, d, score) }
-            }
-        }
-        guard let best else { return .refused(verdicts(for: request)) }
-        let chosen = snapshot.nodes[best.node].devices[best.device]
-        snapshot.nodes[best.node].devices[best.device].granted = chosen.granted.adding(request.vram)
-        return .placed(
-            Placement(
-                node: snapshot.nodes[best.node].name,
-                grant: DeviceGrant(device: chosen.device.id, vendor: chosen.device.vendor, quota: request.vram)))
-    }
-
-    /// For every device, whether the request fits there now and every objection.
-    package func verdicts(for request: PlacementRequest) -> [PlacementVerdict] {
-        snapshot.nodes.flatMap { node in
-            node.devices.map { device in
-                let reasons = plugins.filters.compactMap { $0.objection(to: request, on: device, of: node) }
-                return PlacementVerdict(
-                    node: node.name, device: device.device.id, vendor: device.device.vendor, model: device.device.model,
-                    fits: reasons.isEmpty, reasons: reasons,
-                    score: reasons.isEmpty ? totalScore(request, device, node) : nil)
-            }
+            return quotas.allSatisfy { $0.admits(request, on: node.devices[d], of: node) } ? nil : .some(pool)
         }
     }
 
-    private func isRefused(_ request: PlacementRequest, _ device: DeviceState, _ node: NodeState) -> Bool {
-        plugins.filters.contains { $0.objection(to: request, on: device, of: node) != nil }
+    /// Prices follow the free supply after as many changes as there are nodes.
+    private mutating func renewPrices() {
+        guard ranking.hasPrices, ranked.changeCount - changesAtPrices >= max(64, snapshot.nodes.count) else { return }
+        changesAtPrices = ranked.changeCount
+        ranking.updatePrices()
     }
 
-    private func totalScore(_ request: PlacementRequest, _ device: DeviceState, _ node: NodeState) -> Double {
-        plugins.scores.reduce(0) { $0 + $1.weight * $1.score(request, on: device, of: node) }
+    func devices(of candidate: Candidate) -> [Int] {
+        candidate.parts.flatMap { part in
+            let devices = ranking.layout.cells[part.cell].devices
+            return devices.indices.filter { part.devices >> $0 & 1 == 1 }.map { devices[$0] }
+        }.sorted()
+    }
+}
+
+extension DeviceState {
+    /// What the request gets of this device.
+    func grant(for request: PlacementRequest, _ exchange: ExchangeTable) -> DeviceGrant {
+        let ask = DeviceAsk(request, on: device, exchange)
+        return DeviceGrant(
+            device: device.id, vendor: device.vendor, quota: ask.whole ? device.memory : request.vram,
+            computeMilli: ask.whole || ask.compute == 0 ? nil : Int(ask.compute), whole: ask.whole ? true : nil)
     }
 
-    /// One sentence over all verdicts: what stands in the way, by how many devices.
-    package static func summary(of verdicts: [PlacementVerdict], for request: PlacementRequest) -> String {
-        guard !verdicts.isEmpty else { return "no node has reported a device" }
-        let fitting = verdicts.count { $0.fits }
-        if fitting > 0 { return "fits on \(fitting) of \(verdicts.count) devices" }
-        let ofRuntime = verdicts.filter { request.runtime.vendors.contains($0.vendor) }
-        guard !ofRuntime.isEmpty else {
-            return "none of the \(verdicts.count) devices runs \(request.runtime.rawValue)"
-        }
-        let others = verdicts.count - ofRuntime.count
-        let tail = others > 0 ? "; \(others) of other vendors" : ""
-        return "no device fits: none of \(ofRuntime.count) that run \(request.runtime.rawValue)\(tail)"
+    mutating func change(_ grant: DeviceGrant, by sign: Int, used: ByteCount) {
+        let isWhole = grant.whole == true
+        granted = sign > 0 ? granted.adding(grant.quota) : granted.subtracting(grant.quota)
+        grantedCompute = max(0, grantedCompute + sign * (isWhole ? Self.wholeCompute : grant.computeMilli ?? 0))
+        holders = max(0, holders + sign)
+        if isWhole { isHeldWhole = sign > 0 }
+        driverUsed = driverUsed.map { sign > 0 ? $0.adding(used) : $0.subtracting(used) }
+        segmentUsed = sign > 0 ? segmentUsed.adding(used) : segmentUsed.subtracting(used)
     }
 }

@@ -11,6 +11,9 @@ extension ClusterState {
     {
         do { try change.validate() } catch { throw .badRequest(error.message) }
         guard var record = workloads[id] else { throw .notFound("no workload \(id)") }
+        guard !record.spec.placement.wholeDevices else {
+            throw .conflict("workload '\(record.spec.name)' has whole devices, with all their memory")
+        }
         let old = record.spec.vram
         guard change.vram != old else { return }
         switch record.phase {
@@ -37,17 +40,15 @@ extension ClusterState {
         guard let node = record.node, let entry = nodes[node],
             let report = reports(of: entry).first(where: { $0.device.id == grant.device })
         else { throw .conflict("device \(grant.device) of workload '\(record.spec.name)' is not known now") }
-        let state = DeviceState(
-            device: report.device, health: report.health,
-            granted: (grantedByDevice()[DeviceKey(node: node, device: grant.device)]?.bytes ?? .zero).adding(
-                report.localGranted),
-            driverUsed: report.sample?.memoryUsed)
+        let state = state(of: report, on: node, ledger())
         let more = quota.subtracting(grant.quota)
         guard more <= state.free else {
             let used = state.driverUsed.map { ", \($0) in use by the driver's count" } ?? ""
+            let margin = state.margin > .zero ? ", \(state.margin) kept as margin" : ""
             throw .conflict(
                 "\(quota) for workload '\(record.spec.name)' is \(more) more than its \(grant.quota), and \(state.free) of "
-                    + "\(report.device.memory) is free on device \(grant.device) (\(state.granted) granted\(used))")
+                    + "\(report.device.memory) is free on device \(grant.device) (\(state.granted) granted\(used)\(margin))"
+            )
         }
     }
 }

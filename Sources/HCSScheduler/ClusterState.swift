@@ -23,11 +23,14 @@ package struct ClusterState: Sendable {
     package internal(set) var workloads: [WorkloadID: WorkloadRecord] = [:]
     package internal(set) var cordons: [Cordon.Target: Cordon] = [:]
     package internal(set) var clearances: [WorkloadID: Clearance] = [:]
+    package internal(set) var exchange: ExchangeBook
     /// The revision at which what a node should run last changed.
     package private(set) var assignmentRevision: [String: Revision] = [:]
     /// What this scheduler process has told of the pool.
     var known: FleetKnowledge
     var fleetGuard: FleetGuard
+    let settings: SchedulerSettings
+    var reservations = Reservations()
     /// When this scheduler process began to listen, monotonic milliseconds.
     let openedAt: Int64
     private var nextSequence: UInt64
@@ -48,8 +51,14 @@ package struct ClusterState: Sendable {
     /// Numbers that a crash may have cost are never given again: each start leaves more room than any run can lose.
     private static let sequenceGap: UInt64 = 1_000_000
 
-    package init(_ stored: StoredState, monotonic: Int64, now: Int64) {
+    package init(
+        _ stored: StoredState, exchange: ExchangeBook = ExchangeBook(),
+        settings: SchedulerSettings = SchedulerSettings(), monotonic: Int64, now: Int64
+    ) {
+        self.settings = settings
         revision = stored.revision
+        self.exchange = exchange
+        self.exchange.load(stored.throughput)
         for node in stored.nodes {
             nodes[node.name] = NodeEntry(record: node)
             assignmentRevision[node.name] = stored.revision
@@ -122,12 +131,14 @@ package struct ClusterState: Sendable {
             cordons: changedCordons.sorted().compactMap { cordons[$0] },
             removedCordons: changedCordons.sorted().filter { cordons[$0] == nil },
             clearances: changedClearances.sorted().compactMap { clearances[$0] },
-            removedClearances: changedClearances.sorted().filter { clearances[$0] == nil })
+            removedClearances: changedClearances.sorted().filter { clearances[$0] == nil },
+            throughput: exchange.changed.sorted().compactMap { exchange.records[$0] },
+            removedThroughput: exchange.changed.sorted().filter { exchange.records[$0] == nil })
     }
 
     package var isDirty: Bool {
         !(changedNodes.isEmpty && changedWorkloads.isEmpty && removedWorkloads.isEmpty && removedNodes.isEmpty
-            && changedCordons.isEmpty && changedClearances.isEmpty)
+            && changedCordons.isEmpty && changedClearances.isEmpty && exchange.changed.isEmpty)
     }
 
     /// The store took the changes as `revision`. Answers the nodes whose assignments changed.
@@ -142,6 +153,7 @@ package struct ClusterState: Sendable {
             removedNodes = []
             changedCordons = []
             changedClearances = []
+            exchange.forgetChanges()
         }
         return changedAssignments
     }
@@ -169,6 +181,7 @@ package struct ClusterState: Sendable {
         changedNodes.remove(node)
         removedNodes.insert(node)
         known.forget(node: node)
+        reservations.setAside[node] = nil
     }
 
     mutating func update(_ record: WorkloadRecord) {
@@ -216,6 +229,7 @@ package struct ClusterState: Sendable {
             update(Reconciler.observe(record, observation, faulty: { faults[$0] }, now: now))
         }
         moveOffFaultyDevices(of: report, faults: faults, monotonic: monotonic, now: now)
+        expireReservations(of: report, monotonic: monotonic, now: now)
         schedule(monotonic: monotonic, now: now)
     }
 
@@ -362,7 +376,7 @@ package struct ClusterState: Sendable {
             if refusals[request] == nil {
                 switch cycle.place(request) {
                 case .placed(let placement): update(Reconciler.placed(record, on: placement, now: now))
-                case .refused(let verdicts): refusals[request] = PlacementCycle.summary(of: verdicts, for: request)
+                case .refused(let refusal): refusals[request] = refusal.summary
                 }
             }
             guard let summary = refusals[request], record.message != summary else { continue }
@@ -372,41 +386,6 @@ package struct ClusterState: Sendable {
         }
     }
 
-    struct Granted {
-        var bytes = ByteCount.zero
-        var names: Set<String> = []
-
-        mutating func add(_ quota: ByteCount, for name: String) {
-            bytes = bytes.adding(quota)
-            names.insert(name)
-        }
-    }
-
-    /// Quotas given out by device. An attempt that still drains counts, and so does what an agent runs although this
-    /// scheduler, which may have lost its store, does not know it.
-    func grantedByDevice() -> [DeviceKey: Granted] {
-        var granted: [DeviceKey: Granted] = [:]
-        func add(_ grants: [DeviceGrant], on node: String?, _ name: String) {
-            guard let node else { return }
-            for grant in grants {
-                granted[DeviceKey(node: node, device: grant.device), default: Granted()].add(grant.quota, for: name)
-            }
-        }
-        for record in workloads.values {
-            if !record.phase.hasEnded { add(record.grants, on: record.node, record.spec.name) }
-            if let previous = record.previous { add(previous.grants, on: previous.node, record.spec.name) }
-        }
-        for (node, entry) in nodes {
-            for seen in entry.report?.workloads ?? [] where seen.phase != .ended && workloads[seen.id] == nil {
-                for usage in seen.usage {
-                    granted[DeviceKey(node: node, device: usage.device), default: Granted()].add(
-                        usage.quota, for: seen.id.text)
-                }
-            }
-        }
-        return granted
-    }
-
     func notReady(_ entry: NodeEntry, monotonic: Int64) -> String? {
         guard let heard = entry.lastHeard else { return "not heard of since this scheduler started" }
         let age = monotonic - heard
@@ -414,31 +393,9 @@ package struct ClusterState: Sendable {
     }
 
     /// Why a host takes no new work, for its own health. What it runs stays: the fault may be over.
-    private static func unhealthy(_ entry: NodeEntry) -> String? {
+    static func unhealthy(_ entry: NodeEntry) -> String? {
         guard let health = entry.report?.health, let score = health.score, !health.band.acceptsWork else { return nil }
         return "health of the host \(score)\(health.reasons.first.map { ": \($0.detail)" } ?? "")"
-    }
-
-    func placementCycle(monotonic: Int64) -> PlacementCycle {
-        var plugins = PluginRegistry.standard
-        plugins.filters.append(CordonFilter(cordons: cordons))
-        return PlacementCycle(snapshot: snapshot(monotonic: monotonic), plugins: plugins)
-    }
-
-    private func snapshot(monotonic: Int64) -> ClusterSnapshot {
-        let granted = grantedByDevice()
-        let states = nodes.values.sorted { $0.record.name < $1.record.name }.map { entry in
-            NodeState(
-                name: entry.record.name, notReady: notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry),
-                devices: reports(of: entry).map { report in
-                    DeviceState(
-                        device: report.device, health: report.health, blocked: report.blocked,
-                        granted: (granted[DeviceKey(node: entry.record.name, device: report.device.id)]?.bytes ?? .zero)
-                            .adding(report.localGranted),
-                        driverUsed: report.sample?.memoryUsed)
-                })
-        }
-        return ClusterSnapshot(revision: revision, nodes: states)
     }
 
     /// Devices as last reported, or as remembered by the store (health unknown) before the first report.
@@ -498,17 +455,13 @@ package struct ClusterState: Sendable {
     }
 
     package func deviceViews(monotonic: Int64) -> [DeviceView] {
-        let granted = grantedByDevice()
+        let ledger = ledger()
         let cleared = Dictionary(
             clearances.values.map { (DeviceKey(node: $0.node, device: $0.device), $0) }, uniquingKeysWith: { $1 })
         return nodes.values.sorted { $0.record.name < $1.record.name }.flatMap { entry in
             reports(of: entry).map { report in
                 let key = DeviceKey(node: entry.record.name, device: report.device.id)
-                let taken = granted[key]
-                let state = DeviceState(
-                    device: report.device, health: report.health,
-                    granted: (taken?.bytes ?? .zero).adding(report.localGranted),
-                    driverUsed: report.sample?.memoryUsed)
+                let state = state(of: report, on: entry.record.name, ledger)
                 return DeviceView(
                     node: entry.record.name, device: report.device, sample: report.sample, health: report.health,
                     blocked: report.blocked
@@ -518,7 +471,8 @@ package struct ClusterState: Sendable {
                     ledger: DeviceLedger(
                         total: report.device.memory, granted: state.granted, driverUsed: state.driverUsed,
                         free: state.free,
-                        workloads: (taken?.names ?? []).sorted()),
+                        workloads: (ledger.devices[key]?.names ?? []).sorted(), segmentUsed: state.segmentUsed,
+                        margin: state.margin, computeMilli: state.grantedCompute, whole: state.isHeldWhole),
                     cordon: cordon(on: key), clearance: cleared[key])
             }
         }
@@ -546,16 +500,5 @@ package struct ClusterState: Sendable {
         if let id = WorkloadID(idOrName), let record = workloads[id] { return record }
         let named = workloads.values.filter { $0.spec.name == idOrName }
         return named.first { !$0.phase.hasEnded } ?? named.max { $0.createdMilliseconds < $1.createdMilliseconds }
-    }
-
-    package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
-        let request = PlacementRequest(record.spec)
-        let verdicts = placementCycle(monotonic: monotonic).verdicts(for: request)
-        let summary =
-            record.phase == .queued
-            ? PlacementCycle.summary(of: verdicts, for: request) : record.message
-        return Explanation(
-            workload: record.id, name: record.spec.name, phase: record.phase, revision: revision, summary: summary,
-            devices: verdicts)
     }
 }

@@ -1,5 +1,6 @@
 package import HCSAPI
 package import HCSModel
+import HCSPlacement
 package import HCSStore
 package import Logging
 
@@ -56,7 +57,8 @@ package actor Scheduler {
 
     /// Loads what the store remembers.
     package static func open(
-        store: any StateStore, clock: any SchedulerClock, logger: Logger,
+        store: any StateStore, clock: any SchedulerClock, logger: Logger, exchange: ExchangeBook = ExchangeBook(),
+        settings: SchedulerSettings = SchedulerSettings(),
         generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) async throws(StoreError) -> Scheduler {
         let stored = try await store.load()
@@ -64,7 +66,8 @@ package actor Scheduler {
             "state loaded: \(stored.nodes.count) nodes, \(stored.workloads.count) workloads, revision \(stored.revision)"
         )
         let state = ClusterState(
-            stored, monotonic: clock.monotonicMilliseconds(), now: clock.wallMilliseconds())
+            stored, exchange: exchange, settings: settings, monotonic: clock.monotonicMilliseconds(),
+            now: clock.wallMilliseconds())
         let scheduler = Scheduler(
             state: state, events: stored.events, store: store, clock: clock, logger: logger, generator: generator)
         await scheduler.recordFirstEvents()
@@ -243,6 +246,29 @@ package actor Scheduler {
         }
     }
 
+    package func report(_ report: ThroughputReport) async throws(APIProblem) -> ItemList<ThroughputRecord> {
+        let records = try await mutate { (state, _, now) throws(APIProblem) in try state.report(report, now: now) }
+        return ItemList(items: records, revision: state.revision)
+    }
+
+    // MARK: Exchange rates
+
+    package func exchange(class workloadClass: WorkloadClass, precision: Precision) -> ExchangeView {
+        state.exchangeView(class: workloadClass, precision: precision)
+    }
+
+    package func exchangeRate(
+        from: String, to: String, class workloadClass: WorkloadClass, precision: Precision
+    ) throws(APIProblem) -> ExchangeRate {
+        do { return try state.exchange.table.rate(from, to, class: workloadClass, precision: precision) } catch {
+            throw error.code == .ambiguousCard ? .badRequest(error.message) : .notFound(error.message)
+        }
+    }
+
+    package func throughput() -> ItemList<ThroughputRecord> {
+        ItemList(items: state.throughputRecords, revision: state.revision)
+    }
+
     // MARK: Events
 
     package func alertStatus() -> ItemList<AlertStatus> {
@@ -332,9 +358,20 @@ package actor Scheduler {
 
     package func view(_ idOrName: String) throws(APIProblem) -> WorkloadView { state.view(try record(idOrName)) }
 
-    package func explain(_ idOrName: String) throws(APIProblem) -> Explanation {
-        state.explanation(of: try record(idOrName), monotonic: clock.monotonicMilliseconds())
+    // Both look at every device, for each change that might help: beside the actor, on a copy.
+
+    package nonisolated func explain(_ idOrName: String) async throws(APIProblem) -> Explanation {
+        let now = await present
+        let record = try await record(idOrName)
+        return now.state.explanation(of: record, monotonic: now.monotonic)
     }
+
+    package nonisolated func plan(_ spec: WorkloadSpec) async throws(APIProblem) -> PlanView {
+        let now = await present
+        return try now.state.plan(spec, monotonic: now.monotonic)
+    }
+
+    private var present: (state: ClusterState, monotonic: Int64) { (state, clock.monotonicMilliseconds()) }
 
     // MARK: Long poll
 

@@ -1,6 +1,8 @@
 import Foundation
+import HCSCatalog
 import HCSHTTP
 import HCSModel
+import HCSPlacement
 import HCSStore
 import HCSSystem
 import Hummingbird
@@ -14,22 +16,29 @@ package struct SchedulerConfiguration: Sendable {
     package var host: String
     package var port: Int
     package var stateDirectory: String
+    /// Holds `catalog.d` and `exchange.d`.
+    package var configurationDirectory: String
     /// Allows a listener that is not on loopback without TLS.
     package var insecure: Bool
     /// A connection that asks nothing is closed after this.
     package var idleSeconds: Int64
     package var alerts: AlertConfiguration
+    package var settings: SchedulerSettings
 
     package init(
-        host: String, port: Int, stateDirectory: String, insecure: Bool, idleSeconds: Int64 = ServerLimits.idleSeconds,
-        alerts: AlertConfiguration = AlertConfiguration()
+        host: String, port: Int, stateDirectory: String,
+        configurationDirectory: String = StandardDirectories.configuration(), insecure: Bool,
+        idleSeconds: Int64 = ServerLimits.idleSeconds,
+        alerts: AlertConfiguration = AlertConfiguration(), settings: SchedulerSettings = SchedulerSettings()
     ) {
         self.host = host
         self.port = port
         self.stateDirectory = stateDirectory
+        self.configurationDirectory = configurationDirectory
         self.insecure = insecure
         self.idleSeconds = idleSeconds
         self.alerts = alerts
+        self.settings = settings
     }
 }
 
@@ -55,13 +64,15 @@ package struct SchedulerDaemon: Sendable {
             )
         }
         let senders = try configuration.alerts.senders()
+        let exchange = try exchangeBook()
         try prepareStateDirectory()
         let lock = try StateLock(directory: configuration.stateDirectory)
         defer { lock.release() }
         let tokens = try Tokens.loadOrCreate(stateDirectory: configuration.stateDirectory)
         let store = try SQLiteStore(path: configuration.stateDirectory + "/scheduler.db")
         let clock = SystemClock()
-        let scheduler = try await Scheduler.open(store: store, clock: clock, logger: logger)
+        let scheduler = try await Scheduler.open(
+            store: store, clock: clock, logger: logger, exchange: exchange, settings: configuration.settings)
         let deliveries = senders.map { delivery(of: $0, clock: clock, scheduler: scheduler) }
         await scheduler.send(alerts: deliveries.map(\.queue))
         let application = Application(
@@ -83,6 +94,19 @@ package struct SchedulerDaemon: Sendable {
         await scheduler.close()
         try? FileManager.default.removeItem(atPath: addressFile)
         logger.info("stopped")
+    }
+
+    /// A catalogue file that is not understood costs itself, as with an agent; an exchange rate that is not, the start.
+    private func exchangeBook() throws(SchedulerError) -> ExchangeBook {
+        let (catalog, files) = Catalog.builtIn.overridden(by: configuration.configurationDirectory + "/catalog.d")
+        for problem in files.compactMap(\.problem) { logger.error("catalogue: \(problem)") }
+        do throws(ModelError) {
+            let rates = try ExchangeFiles.read(configuration.configurationDirectory + "/exchange.d")
+            let book = ExchangeBook(catalog: catalog, overrides: rates)
+            if let problem = book.table.problems.first { throw ModelError(.badRequest, problem) }
+            if !rates.isEmpty { logger.info("\(rates.count) exchange rates of the operator's") }
+            return book
+        } catch { throw SchedulerError(.configuration, error.message) }
     }
 
     private func delivery(

@@ -19,18 +19,20 @@ package struct StoredState: Sendable, Equatable {
     package var workloads: [WorkloadRecord]
     package var cordons: [Cordon]
     package var clearances: [Clearance]
+    package var throughput: [ThroughputRecord]
     /// The newest `FleetEvent.kept`, by number.
     package var events: [FleetEvent]
 
     package init(
         revision: Revision, nodes: [NodeRecord], workloads: [WorkloadRecord], cordons: [Cordon] = [],
-        clearances: [Clearance] = [], events: [FleetEvent] = []
+        clearances: [Clearance] = [], throughput: [ThroughputRecord] = [], events: [FleetEvent] = []
     ) {
         self.revision = revision
         self.nodes = nodes
         self.workloads = workloads
         self.cordons = cordons
         self.clearances = clearances
+        self.throughput = throughput
         self.events = events
     }
 }
@@ -44,13 +46,16 @@ package struct StateChange: Sendable, Equatable {
     package var removedCordons: [Cordon.Target]
     package var clearances: [Clearance]
     package var removedClearances: [WorkloadID]
+    package var throughput: [ThroughputRecord]
+    package var removedThroughput: [ThroughputRecord.Key]
     /// Appended; the store drops the oldest beyond `FleetEvent.kept`.
     package var events: [FleetEvent]
 
     package init(
         nodes: [NodeRecord] = [], removedNodes: [String] = [], workloads: [WorkloadRecord] = [],
         removedWorkloads: [WorkloadID] = [], cordons: [Cordon] = [], removedCordons: [Cordon.Target] = [],
-        clearances: [Clearance] = [], removedClearances: [WorkloadID] = [], events: [FleetEvent] = []
+        clearances: [Clearance] = [], removedClearances: [WorkloadID] = [], throughput: [ThroughputRecord] = [],
+        removedThroughput: [ThroughputRecord.Key] = [], events: [FleetEvent] = []
     ) {
         self.nodes = nodes
         self.removedNodes = removedNodes
@@ -60,6 +65,8 @@ package struct StateChange: Sendable, Equatable {
         self.removedCordons = removedCordons
         self.clearances = clearances
         self.removedClearances = removedClearances
+        self.throughput = throughput
+        self.removedThroughput = removedThroughput
         self.events = events
     }
 

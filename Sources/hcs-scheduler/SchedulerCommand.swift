@@ -28,6 +28,12 @@ struct SchedulerCommand: AsyncParsableCommand {
     )
     var stateDir: String?
 
+    @Option(
+        help:
+            "Directory with exchange.d and catalog.d. Default: HCS_CONFIG_DIR, /etc/hcs for root, else the XDG configuration directory."
+    )
+    var configDir: String?
+
     @Flag(help: "Allow listening elsewhere than on loopback without TLS.")
     var insecure = false
 
@@ -43,6 +49,18 @@ struct SchedulerCommand: AsyncParsableCommand {
     @Option(help: "Events that become alerts, no less than: info, warning or critical.")
     var alertSeverity = "warning"
 
+    @Option(
+        help: ArgumentHelp(
+            "Device memory that is promised to nobody, on each device, such as 256Mi. Default: 512Mi, on small devices 2 %.",
+            valueName: "size"))
+    var deviceMargin: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Work that a reporting node does not tell of for so long is planned again: 10 to 86400.",
+            valueName: "seconds"))
+    var reservationTimeout: Int64 = 60
+
     @Option(help: "trace, debug, info, notice, warning, error or critical.")
     var logLevel = "info"
 
@@ -57,6 +75,7 @@ struct SchedulerCommand: AsyncParsableCommand {
         guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
             (0...65535).contains(port)
         else { throw ValidationError("--listen '\(listen)' must be ADDRESS:PORT") }
+        let settings = try self.settings()
         let host = String(listen[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
         umask(0o077)  // The store holds the environment of workloads.
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
@@ -65,9 +84,11 @@ struct SchedulerCommand: AsyncParsableCommand {
         let daemon = SchedulerDaemon(
             configuration: SchedulerConfiguration(
                 host: host, port: port, stateDirectory: stateDir ?? StandardDirectories.state(of: "hcs-scheduler"),
+                configurationDirectory: configDir ?? StandardDirectories.configuration(),
                 insecure: insecure,
                 alerts: AlertConfiguration(
-                    webhook: alertWebhook, secretFile: alertSecretFile, program: alertProgram, severity: severity)),
+                    webhook: alertWebhook, secretFile: alertSecretFile, program: alertProgram, severity: severity),
+                settings: settings),
             logger: logger)
         do {
             try await daemon.run()
@@ -75,5 +96,19 @@ struct SchedulerCommand: AsyncParsableCommand {
             FileHandle.standardError.write(Data("hcs-scheduler: \(error)\n".utf8))
             throw ExitCode(1)
         }
+    }
+
+    private func settings() throws -> SchedulerSettings {
+        var margin: ByteCount?
+        if let deviceMargin {
+            do { margin = try ByteCount.parse(deviceMargin) } catch {
+                throw ValidationError("--device-margin: \(error.message)")
+            }
+        }
+        let (timeout, overflow) = reservationTimeout.multipliedReportingOverflow(by: 1000)
+        guard !overflow, SchedulerSettings.reservationRange.contains(timeout) else {
+            throw ValidationError("--reservation-timeout must be 10 to 86400 seconds")
+        }
+        return SchedulerSettings(margin: margin, reservationMilliseconds: timeout)
     }
 }

@@ -88,7 +88,16 @@ struct DeviceDescription: Codable, Sendable, Equatable {
         var lines: [Line] = [("total", Format.bytes(device.memory))]
         if let used = sample?.memoryUsed { lines.append(("used, by the driver", Format.bytes(used))) }
         if let ledger {
-            lines += [("granted", Format.bytes(ledger.granted)), ("free to give", Format.bytes(ledger.free))]
+            if let used = ledger.segmentUsed, used > .zero {
+                lines.append(("used, by its workloads", Format.bytes(used)))
+            }
+            lines.append(("granted", Format.bytes(ledger.granted)))
+            if let milli = ledger.computeMilli, milli > 0 {
+                lines.append(("compute granted", "\(milli / 10).\(milli % 10) %"))
+            }
+            if ledger.whole == true { lines.append(("given", "whole")) }
+            if let margin = ledger.margin, margin > .zero { lines.append(("margin", Format.bytes(margin))) }
+            lines.append(("free to give", Format.bytes(ledger.free)))
             if !ledger.workloads.isEmpty { lines.append(("workloads", ledger.workloads.joined(separator: ", "))) }
         }
         if let localGranted { lines.append(("leased by this agent", Format.bytes(localGranted))) }

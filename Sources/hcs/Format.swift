@@ -1,3 +1,4 @@
+import Foundation
 import HCSModel
 
 /// How values of the model are written for people.
@@ -26,6 +27,16 @@ enum Format {
         guard let value, value.isFinite, value >= 0, value < 1e9 else { return none }
         let tenths = Int((value * 10).rounded())
         return tenths % 10 == 0 ? "\(tenths / 10)" : "\(tenths / 10).\(tenths % 10)"
+    }
+
+    /// Three digits that count: `0.0512`, `1.83`, `1234`.
+    static func figure(_ value: Double) -> String {
+        guard value.isFinite, value != 0 else { return value == 0 ? "0" : none }
+        let size = abs(value)
+        guard size >= 1e-4, size < 1e9 else { return String(format: "%.2e", value) }
+        var places = 0
+        while places < 6, size * pow(10, Double(places)) < 99.95 { places += 1 }
+        return String(format: "%.\(places)f", value)
     }
 
     static func health(_ health: DeviceHealth) -> String {

@@ -16,7 +16,8 @@ import Testing
 
     @Test func `a change of a workload names what may be changed and nothing else`() throws {
         #expect(try HCSJSON.decode(WorkloadChange.self, from: Data(#"{"vram":5}"#.utf8)).vram == ByteCount(5))
-        for json in [#"{"vram":5,"name":"x"}"#, #"{}"#, #"{"vram":"5Gi"}"#, #"{"vram":1.5}"#] {
+        #expect(try HCSJSON.decode(WorkloadChange.self, from: Data(#"{"vram":"5Gi"}"#.utf8)).vram == .gibibytes(5))
+        for json in [#"{"vram":5,"name":"x"}"#, #"{}"#, #"{"vram":"5GB"}"#, #"{"vram":"-5"}"#, #"{"vram":1.5}"#] {
             #expect(throws: (any Error).self) { try HCSJSON.decode(WorkloadChange.self, from: Data(json.utf8)) }
         }
     }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import HCSAPI
 import HCSAgent
+import HCSCatalog
 import HCSDevice
 import HCSModel
 import HCSSystem

@@ -1,6 +1,7 @@
 import Foundation
 import HCSAPI
 import HCSAgent
+import HCSCatalog
 import HCSDevice
 import HCSHealth
 import HCSModel

@@ -33,6 +33,68 @@ struct WorkloadSupervisorTests {
         }
     }
 
+    /// Two devices, in another order than the host's.
+    private func pair(_ number: Int, _ command: [String], whole: Bool = false) -> Assignment {
+        var assignment = AgentFixtures.assignment(number, command)
+        assignment.grants = [("GPU-b", 4), ("GPU-a", 2)].map {
+            DeviceGrant(
+                device: DeviceID($0.0), vendor: .nvidia, quota: .gibibytes(UInt64($0.1)), computeMilli: 1000,
+                whole: whole ? true : nil)
+        }
+        return assignment
+    }
+
+    private func readyWithTwo(_ host: SupervisedHost) async -> WorkloadSupervisor {
+        let supervisor = host.supervisor()
+        await supervisor.update(
+            devices: [AgentFixtures.device(), AgentFixtures.device("GPU-b", index: 1)].map { AgentFixtures.report($0) })
+        return supervisor
+    }
+
+    @Test func `a workload with several devices sees them in the order of its grants, each with its own quota`()
+        async throws
+    {
+        try await SupervisedHost.with { host in
+            let supervisor = await readyWithTwo(host)
+            await host.apply([pair(1, ["/bin/sh", "-c", "echo $CUDA_VISIBLE_DEVICES; sleep 600"])], to: supervisor)
+            #expect(try await eventually { try await host.output(1, supervisor) == "GPU-b,GPU-a\n" })
+            let running = try #require(await host.reaches(.running, 1, supervisor))
+            #expect(running.usage.map(\.device.uuid) == ["GPU-b", "GPU-a"])
+            #expect(running.usage.map(\.quota) == [.gibibytes(4), .gibibytes(2)])
+            let segment = try SegmentFile.open(path: "\(host.segments)/\(AgentFixtures.id(1))").snapshot()
+            #expect(
+                Dictionary(uniqueKeysWithValues: segment.devices.map { ($0.device.id.uuid, $0.device.limit) })
+                    == ["GPU-a": .gibibytes(2), "GPU-b": .gibibytes(4)])
+        }
+    }
+
+    @Test func `a whole device comes with all its memory, and nothing fits beside it`() async throws {
+        try await SupervisedHost.with { host in
+            let supervisor = await readyWithTwo(host)
+            let whole = pair(1, ["/bin/sleep", "600"], whole: true)
+            let beside = AgentFixtures.assignment(2, ["/bin/true"], quota: .mebibytes(1))
+            await host.apply([whole], to: supervisor)
+            let running = try #require(await host.reaches(.running, 1, supervisor))
+            #expect(running.usage.map(\.quota) == [.gibibytes(80), .gibibytes(80)])
+            await host.apply([whole, beside], to: supervisor)
+            let refused = try #require(await host.reaches(.ended, 2, supervisor))
+            #expect(refused.refused == true && refused.exit?.error?.contains("does not fit") == true)
+            #expect(await host.observation(1, supervisor)?.usage.map(\.quota) == [.gibibytes(80), .gibibytes(80)])
+        }
+    }
+
+    @Test func `a whole device is not given where a share of it is taken`() async throws {
+        try await SupervisedHost.with { host in
+            let supervisor = await readyWithTwo(host)
+            let small = AgentFixtures.assignment(2, ["/bin/sleep", "600"], quota: .mebibytes(1))
+            await host.apply([small], to: supervisor)
+            _ = try #require(await host.reaches(.running, 2, supervisor))
+            await host.apply([small, pair(1, ["/bin/true"], whole: true)], to: supervisor)
+            let refused = try #require(await host.reaches(.ended, 1, supervisor))
+            #expect(refused.refused == true && refused.exit?.error?.contains("GPU-a") == true)
+        }
+    }
+
     @Test func `a program that does not exist is an end with its reason`() async throws {
         try await SupervisedHost.with { host in
             let supervisor = await ready(host)

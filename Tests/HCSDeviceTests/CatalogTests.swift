@@ -1,4 +1,5 @@
 import Foundation
+import HCSCatalog
 import HCSDevice
 import HCSModel
 import HCSSystem
@@ -111,7 +112,7 @@ import Testing
         ("nvidia,y,80,,1,,,,,,,,datasheet,s", "already"), ("nvidia,y,,,1,,,,,,,,datasheet,s", "already"),
     ])
     func `a bad row is refused with its line number`(row: String, why: String) {
-        let error = #expect(throws: DeviceError.self) {
+        let error = #expect(throws: ModelError.self) {
             try Catalog(csv: "# comment\n\(CatalogRow.header)\n\(Self.good)\n\(row)\n")
         }
         #expect(error?.code == .badCatalog)
@@ -121,9 +122,9 @@ import Testing
     }
 
     @Test func `a file without rows or with another header is refused`() {
-        #expect(throws: DeviceError.self) { try Catalog(csv: "\(CatalogRow.header)\n") }
-        #expect(throws: DeviceError.self) { try Catalog(csv: "\(Self.good)\n") }
-        #expect(throws: DeviceError.self) { try Catalog(csv: "") }
+        #expect(throws: ModelError.self) { try Catalog(csv: "\(CatalogRow.header)\n") }
+        #expect(throws: ModelError.self) { try Catalog(csv: "\(Self.good)\n") }
+        #expect(throws: ModelError.self) { try Catalog(csv: "") }
     }
 
     @Test func `an unknown Ascend card is estimated from its AI cores, as its maker computes it`() {

@@ -17,7 +17,7 @@ private typealias ExitStatus = HCSModel.ExitStatus
     }
 
     private func placement(_ device: String, node: String = "n1") -> PlacementCycle.Placement {
-        .init(node: node, grant: DeviceGrant(device: DeviceID(device), vendor: .nvidia, quota: .gibibytes(1)))
+        .init(node: node, grants: [DeviceGrant(device: DeviceID(device), vendor: .nvidia, quota: .gibibytes(1))])
     }
 
     private func observe(
@@ -66,7 +66,7 @@ private typealias ExitStatus = HCSModel.ExitStatus
     @Test func `off a faulty device it moves, and the new attempt waits for the end of the old`() throws {
         let moved = Reconciler.deviceFault(try running(), device: DeviceID("gpu-a"), reason: "xid 79", now: 50)
         #expect(moved.phase == .queued)
-        #expect(moved.previous == .init(node: "n1", attempt: 1, grants: [placement("gpu-a").grant]))
+        #expect(moved.previous == .init(node: "n1", attempt: 1, grants: placement("gpu-a").grants))
         let placed = Reconciler.placed(moved, on: placement("gpu-b"), now: 51)
         #expect(placed.attempt == 2)
         #expect(placed.events.last?.kind == .moved)

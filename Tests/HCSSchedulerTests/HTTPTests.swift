@@ -132,6 +132,54 @@ import Testing
         }
     }
 
+    @Test func `exchange rates are asked and throughput is told with the admin token`() async throws {
+        try await withServer { server in
+            let admin = server.client(server.admin)
+            let node = server.client(server.node)
+            let client = SchedulerClient(admin)
+            let report = ThroughputReport(
+                card: "910B3", workloadClass: .decode, precision: .bf16, workload: "llama 8b", unit: "tokens/s",
+                throughput: 1234, baseline: .init(card: "A100-80G", throughput: 1800), by: "ada")
+            let refused: [@Sendable (SchedulerClient) async throws -> Void] = [
+                { _ = try await $0.exchange(class: .decode, precision: .fp16) },
+                { _ = try await $0.exchangeRate(from: "T4", to: "A10", class: .decode, precision: .fp16) },
+                { _ = try await $0.throughput() }, { _ = try await $0.report(report) },
+            ]
+            for request in refused {
+                #expect(await problem { try await request(SchedulerClient(node)) }?.status == 403)
+            }
+            let before = try await client.exchangeRate(
+                from: "910B3", to: "a100 80gb", class: .decode, precision: .bf16)
+            #expect(before.to == "NVIDIA A100-SXM4-80GB" && !before.terms.contains { $0.kind == .observed })
+            #expect(try await client.report(report).items.count == 2)
+            let after = try await client.exchangeRate(
+                from: "910B3", to: "a100 80gb", class: .decode, precision: .bf16)
+            #expect(after.terms.contains { $0.kind == .observed } && after.rate < before.rate)
+            #expect(try await client.throughput().items.map(\.key.workload) == ["llama 8b", "llama 8b"])
+            #expect(try await client.exchange(class: .training, precision: .int8).items.isEmpty)
+
+            for (query, status) in [
+                ("", 400), ("?from=T4", 400), ("?from=T4&to=", 400), ("?from=T4&to=T5", 404),
+                ("?from=T4&to=A10&class=chat", 400), ("?from=T4&to=A10&precision=fp12", 400),
+                ("?from=T4&to=A10&colour=red", 400), ("?from=T4&to=A10&precision=fp8", 404),
+                ("?from=A100%20SXM&to=A10", 400),
+            ] {
+                #expect(
+                    await problem { _ = try await admin.getText("\(Routes.exchangeRate)\(query)") }?.status == status,
+                    "\(query)")
+            }
+            struct Misspelt: Encodable {
+                let card = "T4", workloadClass = "decode", precision = "fp16", workload = "w", unit = "u"
+                let throughput = 1, by = "a", base = 1
+            }
+            let unknown = await problem {
+                _ = try await admin.post(Routes.throughput, Misspelt(), as: ItemList<ThroughputRecord>.self)
+            }
+            #expect(unknown?.status == 400 && unknown?.detail.contains("unknown field 'base'") == true)
+            for client in [admin, node] { await client.shutdown() }
+        }
+    }
+
     @Test func `bad input is a problem that says what and where`() async throws {
         try await withServer { server in
             let client = server.client(server.admin)

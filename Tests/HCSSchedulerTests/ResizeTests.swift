@@ -10,7 +10,8 @@ import Testing
 
     private func open(_ store: any StateStore = MemoryStore()) async throws -> Scheduler {
         try await Scheduler.open(
-            store: store, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            store: store, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            settings: SchedulerSettings(margin: .zero))
     }
 
     private func problem(_ body: () async throws -> Void) async -> APIProblem? {

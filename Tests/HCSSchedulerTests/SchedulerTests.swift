@@ -13,7 +13,8 @@ private typealias ExitStatus = HCSModel.ExitStatus
 
     private func open(_ store: any StateStore = MemoryStore()) async throws -> Scheduler {
         try await Scheduler.open(
-            store: store, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+            store: store, clock: clock, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            settings: SchedulerSettings(margin: .zero))
     }
 
     @Test func `a workload is placed when it is submitted, and its node is told`() async throws {
@@ -206,7 +207,7 @@ private typealias ExitStatus = HCSModel.ExitStatus
         let explanation = try await scheduler.explain("big")
         #expect(explanation.devices.map(\.fits) == [false, false])
         #expect(explanation.devices[0].reasons == ["asks for 100Gi, the whole device has 80Gi"])
-        #expect(explanation.summary == "no device fits: none of 2 that run cuda")
+        #expect(explanation.summary == "no device fits: none of 2 that run cuda (health, device-memory)")
         await #expect { try await scheduler.explain("nobody") } throws: { ($0 as? APIProblem)?.status == 404 }
     }
 

@@ -133,6 +133,60 @@ import Testing
         }
     }
 
+    private func throughput(_ workload: String, _ values: Double...) -> ThroughputRecord {
+        ThroughputRecord(
+            key: .init(card: "c \"'", workloadClass: .decode, precision: .bf16, workload: workload, unit: "tokens/s"),
+            values: values, count: 12, updatedMilliseconds: 99)
+    }
+
+    @Test(arguments: Kind.allCases)
+    func `reported throughput is kept, replaced and removed`(kind: Kind) async throws {
+        try await withStore(kind) { store in
+            let (a, b) = (throughput("a", 1, 2.5), throughput("b; DROP TABLE throughput", 3))
+            var revision = try await store.commit(StateChange(throughput: [b, a]), expecting: .zero)
+            let both = try await store.load().throughput
+            #expect(both == [a, b])
+            let newer = throughput("a", 2.5, 4)
+            revision = try await store.commit(
+                StateChange(throughput: [newer], removedThroughput: [b.key]), expecting: revision)
+            let state = try await store.load()
+            #expect(state.throughput == [newer] && state.revision == revision)
+        }
+    }
+
+    /// As the second version wrote it.
+    @Test func `a file of the second schema is taken over with what is in it`() async throws {
+        try await withDirectory { directory in
+            let path = directory + "/s.db"
+            let old = cordon("d")
+            do {
+                let queue = try DatabaseQueue(path: path)
+                let data = try JSONEncoder().encode(old)
+                try await queue.write { db in
+                    try db.execute(
+                        sql: """
+                            CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+                            CREATE TABLE node (name TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            CREATE TABLE workload (id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            CREATE TABLE cordon (target TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            CREATE TABLE clearance (id TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            CREATE TABLE event (sequence INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
+                            INSERT INTO meta VALUES ('revision', 7);
+                            PRAGMA user_version = 2;
+                            """)
+                    try db.execute(sql: "INSERT INTO cordon VALUES (?, ?)", arguments: ["n1 d", data])
+                }
+            }
+            let store = try SQLiteStore(path: path)
+            #expect(
+                try await store.load()
+                    == StoredState(revision: Revision(7), nodes: [], workloads: [], cordons: [old]))
+            _ = try await store.commit(StateChange(throughput: [throughput("a", 1)]), expecting: Revision(7))
+            let again = try await SQLiteStore(path: path).load()
+            #expect(again.throughput == [throughput("a", 1)] && again.cordons == [old])
+        }
+    }
+
     /// As the first version wrote it.
     @Test func `a file of the first schema is taken over with what is in it`() async throws {
         try await withDirectory { directory in

@@ -23,7 +23,7 @@ struct ResizeTests {
 
         let much = try await cluster.run("hcs", ["workload", "resize", "elastic", "--vram", "81Gi"])
         #expect(much.code == 65)
-        #expect(much.error.contains("78Gi of 80Gi is free"), "\(much.error)")
+        #expect(much.error.contains("77.5Gi of 80Gi is free"), "\(much.error)")
 
         func output() async throws -> String { try await cluster.run("hcs", ["logs", "elastic"]).output }
         #expect(try await output() == "")

@@ -62,9 +62,12 @@ extension ModuleRule {
         ModuleRule(
             "HCSHTTP", own: ["HCSModel", "HCSAPI"],
             outside: nio.union(["Hummingbird", "HummingbirdCore", "HTTPTypes", "Logging"])),
+        ModuleRule("HCSYAML", own: ["HCSModel"], outside: ["Yams"], platform: [], never: pure),
+        ModuleRule("HCSCatalog", own: ["HCSModel", "HCSSystem"], platform: []),
         ModuleRule("HCSSimulation", own: ["HCSModel", "HCSSystem", "CHCSSimulation"]),
         ModuleRule(
-            "HCSDevice", own: ["HCSModel", "HCSSystem", "CVendorABI", "CHCSMeasure"], outside: ["Logging"],
+            "HCSDevice", own: ["HCSModel", "HCSSystem", "HCSCatalog", "CVendorABI", "CHCSMeasure"],
+            outside: ["Logging"],
             platform: ["Glibc", "Synchronization"],
             never: [
                 ("Foundation", "the vendor worker stays small"), ("NIO", "the vendor worker stays small"),
@@ -73,10 +76,12 @@ extension ModuleRule {
         ModuleRule("HCSProbe", own: ["HCSModel", "HCSSystem", "CHCSProbe"], outside: ["Logging"]),
         ModuleRule("HCSStore", own: ["HCSModel"], outside: ["GRDB", "AsyncHTTPClient"]),
         ModuleRule(
-            "HCSAgent", own: ["HCSModel", "HCSHealth", "HCSSystem", "HCSDevice", "HCSProbe", "HCSAPI", "HCSHTTP"],
+            "HCSAgent",
+            own: ["HCSModel", "HCSHealth", "HCSSystem", "HCSCatalog", "HCSDevice", "HCSProbe", "HCSAPI", "HCSHTTP"],
             outside: nio.union(server)),
         ModuleRule(
-            "HCSScheduler", own: ["HCSModel", "HCSPlacement", "HCSStore", "HCSAPI", "HCSHTTP", "HCSSystem"],
+            "HCSScheduler",
+            own: ["HCSModel", "HCSPlacement", "HCSStore", "HCSAPI", "HCSHTTP", "HCSSystem", "HCSCatalog", "HCSYAML"],
             outside: nio.union(server).union(["NIOSSL"])),
         ModuleRule(
             "hcs-vendor-worker", own: ["HCSDevice"], platform: ["Glibc"],
@@ -87,8 +92,10 @@ extension ModuleRule {
         ModuleRule(
             "hcs-scheduler", own: ["HCSScheduler", "HCSModel", "HCSSystem"], outside: ["ArgumentParser", "Logging"]),
         ModuleRule(
-            "hcs", own: ["HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "CVendorHooks"],
-            outside: ["ArgumentParser", "Yams"]),
+            "hcs",
+            own: [
+                "HCSAPI", "HCSModel", "HCSPlacement", "HCSHealth", "HCSSystem", "HCSCatalog", "HCSYAML", "CVendorHooks",
+            ], outside: ["ArgumentParser"]),
         ModuleRule("hcs-eval-titan", own: ["HCSHealth", "HCSSystem"], platform: ["Glibc"]),
         ModuleRule("hcs-demo", own: ["HCSAPI", "HCSModel", "HCSSystem", "NativeArtifacts"]),
         ModuleRule("NativeArtifacts"),

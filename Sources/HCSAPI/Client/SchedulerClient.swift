@@ -38,6 +38,11 @@ package struct SchedulerClient: Sendable {
         try await http.post(Routes.workloads, spec, as: WorkloadView.self)
     }
 
+    /// What would become of it; nothing is submitted.
+    package func plan(_ spec: WorkloadSpec) async throws -> PlanView {
+        try await http.post(Routes.plan, spec, as: PlanView.self)
+    }
+
     package func delete(_ idOrName: String) async throws -> WorkloadView {
         try await http.delete(Routes.workload(try Self.segment(idOrName)), as: WorkloadView.self)
     }

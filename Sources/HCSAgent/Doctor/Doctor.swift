@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import HCSCatalog
 import HCSDevice
 import HCSModel
 import HCSProbe

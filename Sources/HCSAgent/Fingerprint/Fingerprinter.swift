@@ -1,5 +1,6 @@
 import Glibc
 import HCSAPI
+import HCSCatalog
 import HCSDevice
 import HCSModel
 import HCSSystem

@@ -56,6 +56,12 @@ struct PackingValues {
         return best
     }
 
+    /// What a change of a node is worth, however it came about.
+    mutating func score(from before: PackingState, to after: PackingState, _ shape: PackingShape) -> Int64 {
+        guard fragment != nil || stranded != nil else { return 0 }
+        return score(from: value(of: before), to: after, shape)
+    }
+
     private mutating func score(from before: KnownValues.Value, to after: PackingState, _ shape: PackingShape) -> Int64
     {
         let after = value(of: after)

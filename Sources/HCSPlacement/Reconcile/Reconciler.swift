@@ -142,6 +142,20 @@ package enum Reconciler {
         return queued(record, at: now)
     }
 
+    /// Its node reports and does not tell of it: planned again, whatever the restart policy. Its node is told to end that
+    /// attempt, whose end the next one waits for.
+    package static func unconfirmed(_ old: WorkloadRecord, after milliseconds: Int64, now: Int64) -> WorkloadRecord {
+        guard old.phase == .assigned, old.previous == nil, let node = old.node else { return old }
+        var record = old
+        record.previous = .init(node: node, attempt: record.attempt, grants: record.grants)
+        record.failures += 1
+        record.notBeforeMilliseconds = now + backoff(failures: record.failures)
+        record.note(
+            .refused, "not taken by \(node) within \(milliseconds / 1000) s, planned again",
+            device: record.grants.first?.device, at: now)
+        return queued(record, at: now)
+    }
+
     /// Places a queued workload.
     package static func placed(_ old: WorkloadRecord, on placement: PlacementCycle.Placement, now: Int64)
         -> WorkloadRecord
@@ -151,15 +165,21 @@ package enum Reconciler {
         record.phase = .assigned
         record.attempt += 1
         record.node = placement.node
-        record.grants = [placement.grant]
+        record.grants = placement.grants
         record.notBeforeMilliseconds = nil
         record.exit = nil
         let wait = record.previous.map { "; waits until attempt \($0.attempt) on \($0.node) has ended" } ?? ""
         record.note(
             isMove ? .moved : .placed,
-            "placed on \(placement.node), device \(placement.grant.device), quota \(placement.grant.quota)\(wait)",
-            device: placement.grant.device, at: now)
+            "placed on \(placement.node), \(Self.words(placement.grants))\(wait)",
+            device: placement.grants.first?.device, at: now)
         return record
+    }
+
+    private static func words(_ grants: [DeviceGrant]) -> String {
+        let devices = grants.map(\.device.uuid).joined(separator: ", ")
+        let quota = grants.first.map { $0.whole == true ? ", whole" : ", quota \($0.quota)" } ?? ""
+        return "\(grants.count == 1 ? "device" : "devices") \(devices)\(quota)\(grants.count > 1 ? " each" : "")"
     }
 
     /// A user asks for the end.

@@ -17,9 +17,11 @@ enum APIRouter {
         MetricsRoutes(scheduler: scheduler, answers: answers).add(to: router)
         NodeRoutes(scheduler: scheduler).add(to: router)
         WorkloadRoutes(scheduler: scheduler).add(to: router)
+        PlanRoutes(scheduler: scheduler).add(to: router)
         CordonRoutes(scheduler: scheduler).add(to: router)
         ClearanceRoutes(scheduler: scheduler).add(to: router)
         EventRoutes(scheduler: scheduler).add(to: router)
+        ExchangeRoutes(scheduler: scheduler).add(to: router)
         return router
     }
 }

@@ -7,6 +7,7 @@ package actor MemoryStore: StateStore {
     private var workloads: [WorkloadID: WorkloadRecord] = [:]
     private var cordons: [Cordon.Target: Cordon] = [:]
     private var clearances: [WorkloadID: Clearance] = [:]
+    private var throughput: [ThroughputRecord.Key: ThroughputRecord] = [:]
     private var events: [FleetEvent] = []
 
     package init() {}
@@ -16,7 +17,8 @@ package actor MemoryStore: StateStore {
             revision: revision, nodes: nodes.values.sorted { $0.name < $1.name },
             workloads: workloads.values.sorted { $0.id < $1.id },
             cordons: cordons.values.sorted { $0.target < $1.target },
-            clearances: clearances.values.sorted { $0.id < $1.id }, events: events)
+            clearances: clearances.values.sorted { $0.id < $1.id },
+            throughput: throughput.values.sorted { $0.key < $1.key }, events: events)
     }
 
     package func commit(_ change: StateChange, expecting expected: Revision) throws(StoreError) -> Revision {
@@ -32,6 +34,8 @@ package actor MemoryStore: StateStore {
         for target in change.removedCordons { cordons[target] = nil }
         for clearance in change.clearances { clearances[clearance.id] = clearance }
         for id in change.removedClearances { clearances[id] = nil }
+        for record in change.throughput { throughput[record.key] = record }
+        for key in change.removedThroughput { throughput[key] = nil }
         append(change.events)
         revision = revision.next
         return revision

@@ -6,7 +6,7 @@ package import HCSModel
 /// kill -9 and a power cut. Records are JSON, one row each; columns exist only for what is queried.
 package final class SQLiteStore: StateStore {
     /// Schema version in `PRAGMA user_version`.
-    private static let schema = 2
+    private static let schema = 3
     private let queue: DatabaseQueue
     private let path: String
 
@@ -55,6 +55,10 @@ package final class SQLiteStore: StateStore {
                             CREATE TABLE event (sequence INTEGER PRIMARY KEY, record BLOB NOT NULL) STRICT;
                             """)
                 }
+                if version < 3 {
+                    try db.execute(
+                        sql: "CREATE TABLE throughput (key TEXT PRIMARY KEY, record BLOB NOT NULL) STRICT")
+                }
                 if version != Self.schema { try db.execute(sql: "PRAGMA user_version = \(Self.schema)") }
             }
         } catch {
@@ -81,6 +85,7 @@ package final class SQLiteStore: StateStore {
                     workloads: try records(WorkloadRecord.self, "workload", "id"),
                     cordons: try records(Cordon.self, "cordon", "target"),
                     clearances: try records(Clearance.self, "clearance", "id"),
+                    throughput: try records(ThroughputRecord.self, "throughput", "key").sorted { $0.key < $1.key },
                     // History: one that this version cannot read must not keep it from starting.
                     events: try Data.fetchAll(db, sql: "SELECT record FROM event ORDER BY sequence").compactMap {
                         try? decoder.decode(FleetEvent.self, from: $0)
@@ -133,6 +138,8 @@ package final class SQLiteStore: StateStore {
         for target in change.removedCordons { try remove("cordon", "target", key(of: target)) }
         for clearance in change.clearances { try put("clearance", clearance.id.text, clearance) }
         for id in change.removedClearances { try remove("clearance", "id", id.text) }
+        for record in change.throughput { try put("throughput", try key(of: record.key), record) }
+        for key in change.removedThroughput { try remove("throughput", "key", try self.key(of: key)) }
         for event in change.events { try put("event", Int64(clamping: event.sequence), event) }
         if !change.events.isEmpty {
             try db.execute(
@@ -141,6 +148,13 @@ package final class SQLiteStore: StateStore {
                         (SELECT sequence FROM event ORDER BY sequence DESC LIMIT 1 OFFSET ?)
                     """, arguments: [FleetEvent.kept])
         }
+    }
+
+    /// As JSON: its parts may hold any text.
+    private static func key(of throughput: ThroughputRecord.Key) throws -> String {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = .sortedKeys
+        return String(decoding: try encoder.encode(throughput), as: UTF8.self)
     }
 
     /// A node's name has no blank.

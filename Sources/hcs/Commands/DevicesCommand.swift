@@ -14,7 +14,8 @@ struct ListDevicesCommand: AsyncParsableCommand {
         commandName: "list", abstract: "List the devices of the pool with their memory and health.",
         discussion: """
             FP16 and FP32 are the peak dense TFLOPS of the catalogue. FREE is what the scheduler can still give out: \
-            the larger of the granted quotas and the driver's own count is taken off the total.
+            the largest of the granted quotas, the driver's own count and the workloads' is taken off the total, and a \
+            margin.
 
             Examples:
               hcs devices

@@ -24,19 +24,6 @@ struct ExplainCommand: AsyncParsableCommand {
 
     static func table(_ explanation: Explanation, _ style: Style) -> String {
         let summary = "\(explanation.name) is \(explanation.phase.rawValue): \(explanation.summary)"
-        guard !explanation.devices.isEmpty else { return "\(summary)\nThe pool has no devices." }
-        var table = TextTable([
-            .init("NODE"), .init("VENDOR"), .init("MODEL"), .init("DEVICE"), .init("FITS"), .init("WHY"),
-        ])
-        for verdict in explanation.devices {
-            let score = verdict.score.map { "score \(Format.tflops($0))" } ?? ""
-            table.add([
-                .init(verdict.node), .init(verdict.vendor.displayName), .init(verdict.model),
-                .init(verdict.device.uuid),
-                .init(verdict.fits ? "yes" : "no") { style.band(verdict.fits ? .healthy : .degraded, $0) },
-                .init(verdict.fits ? score : verdict.reasons.joined(separator: "; ")),
-            ])
-        }
-        return "\(summary)\n\n\(table.render(style))"
+        return PlanText.text(summary, explanation.devices, explanation.changes ?? [], style)
     }
 }

@@ -12,64 +12,34 @@ struct SubmitCommand: AsyncParsableCommand {
 
             Sizes are exact: 8Gi is 8 GiB, 8G is 8 000 000 000 bytes.
 
+            A file has the fields of the API's request (docs/reference/placement.md); a flag goes over the file's \
+            field, a list over the whole list. What `hcs workloads NAME --json` shows as spec is such a file.
+
             Examples:
               hcs submit --name train-a --runtime cuda --vram 8Gi -- /opt/train --epochs 3
               hcs submit --name probe --runtime acl --vram 512Mi --restart never --wait -- ./probe
+              hcs submit --name chat --runtime cuda --vram 20Gi --tflops 80 --class decode --prefer 'model=*H20*' -- /opt/serve
+              hcs submit --name big-0 --runtime cuda --whole --devices 8 --interconnect nvlink --gang big --gang-size 2 -- /opt/train
+              hcs submit --file job.yaml --name night-2
             """)
 
-    @Option(name: .long, help: "Name of the workload: 1 to 63 of a-z 0-9 - and dot.")
-    var name: String
-
-    @Option(name: .long, help: "The runtime the program is written for: cuda, acl, hip or cnrt.")
-    var runtime: Runtime
-
-    @Option(
-        name: .long, help: ArgumentHelp("Device memory it may use, such as 8Gi.", valueName: "size"),
-        transform: Self.size)
-    var vram: ByteCount
-
-    @Option(name: .long, help: ArgumentHelp("Environment variable; may be repeated.", valueName: "key=value"))
-    var env: [String] = []
-
-    @Option(name: .long, help: ArgumentHelp("Working directory.", valueName: "directory"))
-    var cwd: String?
-
-    @Option(name: .long, help: "Start again when: never, on-failure or on-device-fault.")
-    var restart: RestartPolicy = .onDeviceFault
-
-    @Option(name: .long, help: ArgumentHelp("Signal that asks it to end, by name or number.", valueName: "signal"))
-    var stopSignal: StopSignal = .terminate
-
-    @Option(
-        name: .long, help: ArgumentHelp("Time between that signal and SIGKILL: 10, 10s, 5m, 1h.", valueName: "time"))
-    var grace = Seconds(count: 10)
-
-    @Option(name: .long, help: ArgumentHelp("Longest time it may run; no limit when left out.", valueName: "time"))
-    var maxRun: Seconds?
+    @OptionGroup var request: RequestOptions
 
     @Flag(name: .long, help: "Wait until it has ended and exit as it did.")
     var wait = false
 
-    @Argument(parsing: .postTerminator, help: ArgumentHelp("-- program and its arguments.", valueName: "command"))
+    @Argument(
+        parsing: .postTerminator,
+        help: ArgumentHelp("-- program and its arguments; the file's when left out.", valueName: "command"))
     var command: [String] = []
 
     @OptionGroup var connection: SchedulerOptions
     @OptionGroup var format: OutputOptions
 
-    func validate() throws {
-        guard !command.isEmpty else {
-            throw ValidationError("Say what to run after '--': hcs submit … -- program args")
-        }
-    }
-
-    /// With the reason in words, which a failing conversion would not give.
-    private static func size(_ text: String) throws -> ByteCount {
-        do { return try ByteCount.parse(text) } catch { throw ValidationError(error.message) }
-    }
-
     func run() async throws {
-        let spec = try self.spec(
-            directory: FileManager.default.currentDirectoryPath, environment: ProcessInfo.processInfo.environment)
+        let spec = try request.spec(
+            command: command, directory: FileManager.default.currentDirectoryPath,
+            environment: ProcessInfo.processInfo.environment)
         let waits = wait
         let view = try await connection.withClient { client in
             let submitted = try await client.submit(spec)
@@ -77,38 +47,6 @@ struct SubmitCommand: AsyncParsableCommand {
         }
         try format.show(view) { view, _ in "\(view.spec.name)  \(view.id)  \(view.phase.rawValue)  \(view.message)" }
         if wait { throw ExitCode(Self.exitCode(view)) }
-    }
-
-    /// The request; made here so that it is checked before anything is sent.
-    func spec(directory: String, environment: [String: String]) throws -> WorkloadSpec {
-        var variables: [String: String] = [:]
-        for pair in env {
-            guard let mark = pair.firstIndex(of: "="), mark != pair.startIndex else {
-                throw CommandFailure(.usage, "--env '\(pair)' is not understood: write it as NAME=value")
-            }
-            variables[String(pair[..<mark])] = String(pair[pair.index(after: mark)...])
-        }
-        var argv = command
-        argv[0] = Self.locate(argv[0], directory: directory, path: environment["PATH"] ?? "/usr/bin:/bin")
-        let spec = WorkloadSpec(
-            name: name, command: argv, environment: variables,
-            workingDirectory: cwd.map { Self.absolute($0, directory) },
-            runtime: runtime, vram: vram, restart: restart, stopSignal: stopSignal.number, graceSeconds: grace.count,
-            maximumRunSeconds: maxRun?.count)
-        try spec.validate()
-        return spec
-    }
-
-    private static func absolute(_ path: String, _ directory: String) -> String {
-        URL(fileURLWithPath: path, relativeTo: URL(fileURLWithPath: directory, isDirectory: true)).standardizedFileURL
-            .path
-    }
-
-    /// An absolute path where this host knows one: the agent has no business with the submitter's PATH.
-    private static func locate(_ program: String, directory: String, path: String) -> String {
-        if program.hasPrefix("/") { return program }
-        if program.contains("/") { return absolute(program, directory) }
-        return path.split(separator: ":").lazy.map { "\($0)/\(program)" }.first { access($0, X_OK) == 0 } ?? program
     }
 
     private static func waitForEnd(_ submitted: WorkloadView, _ client: SchedulerClient) async throws -> WorkloadView {

@@ -53,7 +53,8 @@ struct WorkloadsCommand: AsyncParsableCommand {
                 .init(view.spec.name), .init(view.phase.rawValue) { style.phase(view.phase, $0) },
                 .init(view.spec.runtime.rawValue), .init(view.node ?? Format.none),
                 .init(view.grants.isEmpty ? Format.none : view.grants.map(\.device.uuid).joined(separator: ",")),
-                .init(Format.bytes(usage.used)), .init(Format.bytes(usage.peak)), .init(Format.bytes(view.spec.vram)),
+                .init(Format.bytes(usage.used)), .init(Format.bytes(usage.peak)),
+                .init(view.spec.placement.wholeDevices ? "whole" : Format.bytes(view.spec.vram)),
                 .init(Format.bytes(view.driverUsed)), .init("\(view.processes)"), .init("\(usage.denied)"),
                 .init("\(view.attempt)"), .init(view.exit?.description ?? Format.none), .init(view.id.text),
             ])
@@ -66,10 +67,17 @@ struct WorkloadsCommand: AsyncParsableCommand {
         var lines = [
             ("name", view.spec.name), ("id", view.id.text), ("phase", "\(view.phase.rawValue): \(view.message)"),
             ("command", view.spec.command.map(quoted).joined(separator: " ")),
-            ("runtime", "\(view.spec.runtime.rawValue), \(view.spec.vram) of device memory"),
+            ("runtime", "\(view.spec.runtime.rawValue), \(memory(of: view.spec))"),
+        ]
+        lines += PlacementText.lines(view.spec.placement)
+        lines += [
             ("restart", "\(view.spec.restart.rawValue), attempt \(view.attempt)"), ("node", view.node ?? Format.none),
         ]
-        lines += view.grants.map { ("device", "\($0.device) (\($0.vendor.displayName), quota \($0.quota))") }
+        lines += view.grants.map { grant in
+            let share = grant.computeMilli.map { ", \(PlacementText.percent($0)) of its compute" } ?? ""
+            let whole = grant.whole == true ? ", whole" : ""
+            return ("device", "\(grant.device) (\(grant.vendor.displayName), quota \(grant.quota)\(share)\(whole))")
+        }
         if let used = usage.used, let peak = usage.peak {
             let driver = view.driverUsed.map { "\(Format.bytes($0)) by the driver" } ?? "the driver does not tell"
             lines.append(
@@ -91,6 +99,13 @@ struct WorkloadsCommand: AsyncParsableCommand {
             events.add([.init("+\(after)"), .init(event.kind.rawValue), .init(event.message)])
         }
         return (facts + ["", events.render(style)]).joined(separator: "\n")
+    }
+
+    private static func memory(of spec: WorkloadSpec) -> String {
+        guard spec.placement.wholeDevices else {
+            return "\(spec.vram) of \(spec.placement.devices > 1 ? "each device's" : "device") memory"
+        }
+        return spec.vram == .zero ? "all of the memory" : "all of the memory, \(spec.vram) at least"
     }
 
     private static func quoted(_ argument: String) -> String {

@@ -43,11 +43,11 @@ extension Catalog {
         return (catalog, files)
     }
 
-    private static func table(at path: String, name: String) throws(DeviceError) -> Catalog {
+    private static func table(at path: String, name: String) throws(ModelError) -> Catalog {
         let bytes: [UInt8]
-        do { bytes = try SmallFile.read(path) } catch { throw DeviceError(.badCatalog, error.message, cause: error) }
+        do { bytes = try SmallFile.read(path) } catch { throw ModelError(.badCatalog, error.message) }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw DeviceError(.badCatalog, "\(path) is not UTF-8")
+            throw ModelError(.badCatalog, "\(path) is not UTF-8")
         }
         return try Catalog(csv: text, name: path).naming(file: name)
     }

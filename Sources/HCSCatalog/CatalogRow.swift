@@ -24,12 +24,12 @@ extension CatalogRow {
 
     /// Reads one line of the catalogue file.
     /// - Throws: `badCatalog` with what is wrong.
-    init(line: String) throws(DeviceError) {
-        func bad(_ why: String) -> DeviceError { DeviceError(.badCatalog, why) }
+    init(line: String) throws(ModelError) {
+        func bad(_ why: String) -> ModelError { ModelError(.badCatalog, why) }
         guard !line.contains("\"") else { throw bad("quotes are not used here") }
         let cells = line.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
         guard cells.count == 14 else { throw bad("14 fields are needed, \(cells.count) are there") }
-        func positive(_ column: Int) throws(DeviceError) -> Double? {
+        func positive(_ column: Int) throws(ModelError) -> Double? {
             let cell = cells[column]
             guard !cell.isEmpty else { return nil }
             let digits = cell.allSatisfy { $0.isASCII && ($0.isNumber || $0 == ".") }

@@ -1,0 +1,202 @@
+package import HCSModel
+
+/// Something that runs and could end.
+package struct RunningWork: Sendable {
+    package var id: WorkloadID
+    package var name: String
+    package var priority: Int
+    package var placement: PlacementCycle.Placement
+    /// Device memory that its processes use, by what the drivers and segments count.
+    package var used: [DeviceID: ByteCount]
+
+    package init(
+        id: WorkloadID, name: String, priority: Int, placement: PlacementCycle.Placement,
+        used: [DeviceID: ByteCount] = [:]
+    ) {
+        self.id = id
+        self.name = name
+        self.priority = priority
+        self.placement = placement
+        self.used = used
+    }
+}
+
+/// Looks for single changes with which a request that fits nowhere would fit. Pure; every answer was placed.
+package struct PlanSearch {
+    private var cycle: PlacementCycle
+    private let request: PlacementRequest
+    private var found: [PlacementChange] = []
+
+    /// Running workloads that are looked at, the ones with least to lose first.
+    package static let endLimit = 256
+    /// Changes that are proposed.
+    package static let changeLimit = 12
+
+    /// - Parameter running: what may be proposed to end; only what has a lower priority than the request is.
+    /// - Returns: the smallest change first; none where no single change helps, or the request fits.
+    package static func changes(
+        for request: PlacementRequest, in cycle: PlacementCycle, running: [RunningWork] = []
+    ) -> [PlacementChange] {
+        var search = PlanSearch(cycle: cycle, request: request)
+        guard search.cycle.canPlace(request) == nil else { return [] }
+        search.relaxAmounts()
+        search.dropConditions()
+        search.end(running.filter { $0.priority < request.placement.priority })
+        return Array(search.found.sorted { ($0.cost, $0.text) < ($1.cost, $1.text) }.prefix(changeLimit))
+    }
+
+    private init(cycle: PlacementCycle, request: PlacementRequest) {
+        self.cycle = cycle
+        self.request = request
+    }
+
+    // MARK: Amounts
+
+    private mutating func relaxAmounts() {
+        let placement = request.placement
+        relax(.vram, from: Int(clamping: request.vram.bytes >> 20)) {
+            $0.vram = .mebibytes(UInt64($1))
+        } words: {
+            "fits with --vram \(Self.size(mebibytes: $0))"
+        }
+        switch placement.compute {
+        case nil: break
+        case .share(let share):
+            relax(.compute, from: share) {
+                $0.placement.compute = .share($1)
+            } words: {
+                "fits with --share \(Self.decimal($0))"
+            }
+        case .teraflops(let amount, let precision):
+            // In tenths: what is less than a tenth of a TFLOPS is not worth a line.
+            relax(.compute, from: Int(min(amount * 10, 1e9))) {
+                $0.placement.compute = .teraflops(Double($1) / 10, precision)
+            } words: {
+                "fits with --tflops \($0 / 10)\($0 % 10 == 0 ? "" : ".\($0 % 10)")"
+            }
+        }
+        relax(.devices, from: placement.devices) {
+            $0.placement.devices = $1
+            if $1 == 1, $0.placement.interconnect != .any { $0.placement.interconnect = .sameNode }
+        } words: {
+            "fits with \($0) device\($0 == 1 ? "" : "s") instead of \(placement.devices)"
+        }
+        relax(.cpu, from: placement.cpuMilli, least: 0) {
+            $0.placement.cpuMilli = $1
+        } words: {
+            "fits with --cpu \(Self.decimal($0))"
+        }
+        relax(.memory, from: Int(clamping: placement.memory.bytes >> 20), least: 0) {
+            $0.placement.memory = .mebibytes(UInt64($1))
+        } words: {
+            "fits with --memory \(Self.size(mebibytes: $0))"
+        }
+    }
+
+    /// The largest amount below `asked` with which it fits: what fits with more fits with less.
+    private mutating func relax(
+        _ kind: PlacementChange.Kind, from asked: Int, least: Int = 1,
+        _ set: (inout PlacementRequest, Int) -> Void, words: (Int) -> String
+    ) {
+        guard asked > least else { return }
+        func changed(_ amount: Int) -> PlacementRequest {
+            var request = request
+            set(&request, amount)
+            return request
+        }
+        guard cycle.fits(changed(least)) else { return }
+        var low = least
+        var high = asked
+        while low + 1 < high {
+            let middle = low + (high - low) / 2
+            if cycle.fits(changed(middle)) { low = middle } else { high = middle }
+        }
+        let amount = kind == .vram || kind == .memory ? Self.round(mebibytes: low) : low
+        propose(kind, changed(amount), cost: Double(asked - amount) / Double(asked), words(amount))
+    }
+
+    /// A whole number of GiB where that loses less than a tenth.
+    private static func round(mebibytes: Int) -> Int {
+        let whole = mebibytes / 1024 * 1024
+        return whole * 10 > mebibytes * 9 ? whole : mebibytes
+    }
+
+    private static func size(mebibytes: Int) -> String {
+        mebibytes % 1024 == 0 ? "\(mebibytes / 1024)Gi" : "\(mebibytes)Mi"
+    }
+
+    private static func decimal(_ milli: Int) -> String {
+        guard milli % 1000 != 0 else { return "\(milli / 1000)" }
+        let digits = "\(milli % 1000 + 1000)".dropFirst()
+        return "\(milli / 1000).\(digits.reversed().drop { $0 == "0" }.reversed().map(String.init).joined())"
+    }
+
+    // MARK: Conditions
+
+    /// A condition that is dropped counts as half of the request: there is no measure for it.
+    private static let conditionCost = 0.5
+
+    private mutating func dropConditions() {
+        let placement = request.placement
+        for (i, term) in placement.require.enumerated() {
+            drop(.require, "fits if '--require \(term)' were dropped") { $0.placement.require.remove(at: i) }
+        }
+        if placement.interconnect != .any, placement.interconnect != .sameNode {
+            drop(.interconnect, "fits without --interconnect \(placement.interconnect.rawValue)") {
+                $0.placement.interconnect = .any
+            }
+        }
+        if let pool = placement.pool {
+            drop(.pool, "fits outside of pool \(pool)") { $0.placement.pool = nil }
+        }
+        if placement.wholeDevices, request.vram > .zero {
+            drop(.whole, "fits without --whole") { $0.placement.wholeDevices = false }
+        }
+    }
+
+    private mutating func drop(
+        _ kind: PlacementChange.Kind, _ text: String, _ change: (inout PlacementRequest) -> Void
+    ) {
+        var request = request
+        change(&request)
+        propose(kind, request, cost: Self.conditionCost, text)
+    }
+
+    private mutating func propose(
+        _ kind: PlacementChange.Kind, _ request: PlacementRequest, cost: Double, _ text: String
+    ) {
+        guard let placement = cycle.canPlace(request) else { return }
+        found.append(
+            PlacementChange(
+                kind: kind, text: text, cost: cost, node: placement.node, devices: placement.grants.map(\.device)))
+    }
+
+    // MARK: Ends
+
+    /// The end of another's work costs more than any change of the request.
+    private static let endCost = 1.0
+
+    private mutating func end(_ running: [RunningWork]) {
+        let order = running.sorted {
+            ($0.priority, $0.size, $0.id) < ($1.priority, $1.size, $1.id)
+        }
+        for work in order.prefix(Self.endLimit) {
+            cycle.release(work.placement, freeing: work.used)
+            // Only its own node has more room now.
+            let placement = cycle.fits(request, on: work.placement.node) ? cycle.canPlace(request) : nil
+            cycle.reserve(work.placement, using: work.used)
+            guard let placement else { continue }
+            found.append(
+                PlacementChange(
+                    kind: .end, text: "fits if workload \(work.name) (priority \(work.priority)) ended",
+                    cost: Self.endCost, node: placement.node, devices: placement.grants.map(\.device),
+                    workload: work.id))
+            return
+        }
+    }
+}
+
+extension RunningWork {
+    /// Bytes of device memory that are lost to it.
+    fileprivate var size: UInt64 { placement.grants.reduce(ByteCount.zero) { $0.adding($1.quota) }.bytes }
+}
