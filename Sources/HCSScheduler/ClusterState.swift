@@ -272,6 +272,9 @@ package struct ClusterState: Sendable {
     package mutating func submit(_ spec: WorkloadSpec, id: WorkloadID, monotonic: Int64, now: Int64) throws(APIProblem)
     {
         do { try spec.validate() } catch { throw .badRequest(error.message) }
+        guard spec.placement.gang == nil else {
+            throw .badRequest("gangs are not placed yet: this scheduler cannot start several workloads together")
+        }
         let live = workloads.values.count { !$0.phase.hasEnded }
         guard live < APILimits.liveWorkloads else {
             throw .tooMany("\(live) workloads are queued or running: delete some, or wait")
@@ -357,11 +360,14 @@ package struct ClusterState: Sendable {
         }
     }
 
-    /// Places what is queued, oldest first; what fits nowhere stays queued and does not hold up the rest.
+    /// Places what is queued, by priority, then oldest first; what fits nowhere stays queued and does not hold up the rest.
     mutating func schedule(monotonic: Int64, now: Int64) {
         let queued = workloads.values
             .filter { $0.phase == .queued && Reconciler.isDue($0, now: now) }
-            .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
+            .sorted {
+                (-$0.spec.placement.priority, $0.createdMilliseconds, $0.id)
+                    < (-$1.spec.placement.priority, $1.createdMilliseconds, $1.id)
+            }
         place(queued, monotonic: monotonic, now: now)
         drain(monotonic: monotonic, now: now)
     }

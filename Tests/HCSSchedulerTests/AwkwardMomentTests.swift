@@ -117,6 +117,24 @@ private typealias ExitStatus = HCSModel.ExitStatus
         #expect(await scheduler.workloads(all: false).items.map(\.id) == [second.id])
     }
 
+    @Test func `what has priority is placed first, and a gang is refused rather than started piece by piece`()
+        async throws
+    {
+        let scheduler = try await open()
+        var reports = ReportMaker()
+        _ = try await scheduler.submit(spec("early", vram: 60))
+        var urgent = spec("urgent", vram: 60)
+        urgent.placement.priority = 5
+        _ = try await scheduler.submit(urgent)
+        _ = try await scheduler.receive(reports.make([gpu("a", memory: 80)]))
+        #expect(try await scheduler.view("urgent").phase == .assigned)
+        #expect(try await scheduler.view("early").phase == .queued)
+        var member = spec("member")
+        member.placement.gang = Gang(name: "g", size: 2)
+        await #expect(throws: APIProblem.self) { try await scheduler.submit(member) }
+        #expect(await scheduler.workloads(all: true).items.count == 2)
+    }
+
     @Test func `polls for nodes that nobody knows leave nothing behind`() async throws {
         let scheduler = try await open()
         for i in 0..<50 {
