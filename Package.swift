@@ -75,7 +75,7 @@ var targets: [Target] = [
     module(
         "HCSHealth", ["HCSModel", .product(name: "Yams", package: "Yams")],
         resources: [.embedInCode("Data/health.yaml"), .embedInCode("Data/fault-catalogue.csv")]),
-    module("HCSPlacement", ["HCSModel"]),
+    module("HCSPlacement", ["HCSModel", .product(name: "Yams", package: "Yams")]),
     module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"]),
     module("HCSSimulation", ["HCSModel", "HCSSystem", "CHCSSimulation"]),
     module(
@@ -148,7 +148,7 @@ if !light {
         tests(
             "HCSAgentTests",
             ["HCSAgent", "HCSModel", "HCSAPI", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem", "NativeArtifacts"]),
-        tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSStore", logging]),
+        tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSPlacement", "HCSStore", logging]),
         tests(
             "IntegrationTests",
             [
