@@ -11,6 +11,9 @@ package enum Routes {
     package static let clearances = "/v1/clearances"
     package static let events = "/v1/events"
     package static let alerts = "/v1/alerts"
+    package static let queue = "/v1/queue"
+    package static let queuePolicy = "/v1/queue/policy"
+    package static let defragmentation = "/v1/defragmentation"
 
     package static func node(_ name: String) -> String { "\(nodes)/\(name)" }
     package static func assignments(_ node: String) -> String { "\(nodes)/\(node)/assignments" }

@@ -1,5 +1,6 @@
 package import HCSAPI
 package import HCSModel
+import HCSPlacement
 package import HCSStore
 package import Logging
 
@@ -233,6 +234,20 @@ package actor Scheduler {
     package func forget(_ node: String, _ request: ForgetRequest) async throws(APIProblem) -> ForgetResult {
         try await mutate { (state, monotonic, now) throws(APIProblem) in
             try state.forget(node, request, monotonic: monotonic, now: now)
+        }
+    }
+
+    // MARK: Queue
+
+    package func queue() -> QueueView { state.queueView(now: clock.wallMilliseconds()) }
+
+    package func queuePolicy() -> QueuePolicyView {
+        QueuePolicyView(yaml: state.policy.yaml, file: state.settings.queueFile)
+    }
+
+    package func defragment(_ request: DefragmentationRequest) async throws(APIProblem) -> DefragmentationView {
+        try await mutate { (state, monotonic, now) throws(APIProblem) in
+            try state.defragment(request, monotonic: monotonic, now: now)
         }
     }
 

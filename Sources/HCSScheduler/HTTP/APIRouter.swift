@@ -18,6 +18,7 @@ enum APIRouter {
         CordonRoutes(scheduler: scheduler).add(to: router)
         ClearanceRoutes(scheduler: scheduler).add(to: router)
         EventRoutes(scheduler: scheduler).add(to: router)
+        QueueRoutes(scheduler: scheduler).add(to: router)
         return router
     }
 }
