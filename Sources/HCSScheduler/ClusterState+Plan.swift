@@ -6,8 +6,9 @@ extension ClusterState {
     /// What would become of a request now.
     package func plan(_ spec: WorkloadSpec, monotonic: Int64) throws(APIProblem) -> PlanView {
         do { try spec.validate() } catch { throw .badRequest(error.message) }
+        if let why = policy.objection(to: spec.placement) { throw .badRequest(why) }
         let request = PlacementRequest(spec)
-        var cycle = placementCycle(monotonic: monotonic)
+        var cycle = openRoom(monotonic: monotonic)
         let placement = cycle.canPlace(request)
         return PlanView(
             name: spec.name, revision: revision, fits: placement != nil, summary: cycle.summary(of: request),
@@ -17,7 +18,7 @@ extension ClusterState {
 
     package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
         let request = PlacementRequest(record.spec)
-        var cycle = placementCycle(monotonic: monotonic)
+        var cycle = openRoom(for: UnitKey(record.id, request), monotonic: monotonic)
         let waits = record.phase == .queued
         return Explanation(
             workload: record.id, name: record.spec.name, phase: record.phase, revision: revision,

@@ -1,6 +1,6 @@
 package import HCSAPI
 package import HCSModel
-import HCSPlacement
+package import HCSPlacement
 package import HCSStore
 
 /// All the scheduler knows, and what each input makes of it. A value: the actor around it owns time, store and waiting.
@@ -31,6 +31,9 @@ package struct ClusterState: Sendable {
     var fleetGuard: FleetGuard
     let settings: SchedulerSettings
     var reservations = Reservations()
+    /// What the queue remembers between its cycles, and what each workload last waited for.
+    package internal(set) var book = QueueBook()
+    package internal(set) var waits: [WorkloadID: WaitCode] = [:]
     /// When this scheduler process began to listen, monotonic milliseconds.
     let openedAt: Int64
     private var nextSequence: UInt64
@@ -186,8 +189,13 @@ package struct ClusterState: Sendable {
 
     mutating func update(_ record: WorkloadRecord) {
         let old = workloads[record.id]
+        var record = record
+        if record.phase == .queued, let old, old.phase != .queued {
+            record.queuedMilliseconds = record.updatedMilliseconds
+        }
         guard old != record else { return }
         noteTransition(from: old, to: record)
+        if record.phase != .queued { waits[record.id] = nil }
         workloads[record.id] = record
         changedWorkloads.insert(record.id)
         for node in [old?.node, old?.previous?.node, record.node, record.previous?.node] {
@@ -280,10 +288,13 @@ package struct ClusterState: Sendable {
             throw .conflict(
                 "a workload named '\(spec.name)' is queued or running: choose another name or delete that one")
         }
+        try checkQueue(spec)
         let record = WorkloadRecord(id: id, spec: spec, createdMilliseconds: now)
         update(record)
         // For the others nothing has changed.
-        place([record], monotonic: monotonic, now: now)
+        let unit = UnitKey(id, PlacementRequest(spec))
+        let focus = workloads.values.filter { $0.phase == .queued && UnitKey($0.id, PlacementRequest($0.spec)) == unit }
+        runQueue(focus: Set(focus.map(\.id)), monotonic: monotonic, now: now)
         forgetOldest()
     }
 
@@ -338,6 +349,8 @@ package struct ClusterState: Sendable {
         for record in affected.sorted(by: { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }) {
             // Its name was given to another meanwhile.
             if record.phase.hasEnded, isLive(name: record.spec.name) { continue }
+            // Its gang has failed with it.
+            if record.phase.hasEnded, record.spec.placement.gang != nil { continue }
             for grant in record.grants {
                 guard let reason = faults[grant.device], let present = workloads[record.id] else { continue }
                 if present.spec.restart == .never,
@@ -357,33 +370,10 @@ package struct ClusterState: Sendable {
         }
     }
 
-    /// Places what is queued, oldest first; what fits nowhere stays queued and does not hold up the rest.
+    /// Decides on all that waits, then moves what is drained.
     mutating func schedule(monotonic: Int64, now: Int64) {
-        let queued = workloads.values
-            .filter { $0.phase == .queued && Reconciler.isDue($0, now: now) }
-            .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
-        place(queued, monotonic: monotonic, now: now)
+        runQueue(monotonic: monotonic, now: now)
         drain(monotonic: monotonic, now: now)
-    }
-
-    private mutating func place(_ queued: [WorkloadRecord], monotonic: Int64, now: Int64) {
-        guard !queued.isEmpty else { return }
-        var cycle = placementCycle(monotonic: monotonic)
-        // A cycle only fills devices: what was refused stays refused in it, so thousands of like requests cost one look.
-        var refusals: [PlacementRequest: String] = [:]
-        for record in queued {
-            let request = PlacementRequest(record.spec)
-            if refusals[request] == nil {
-                switch cycle.place(request) {
-                case .placed(let placement): update(Reconciler.placed(record, on: placement, now: now))
-                case .refused(let refusal): refusals[request] = refusal.summary
-                }
-            }
-            guard let summary = refusals[request], record.message != summary else { continue }
-            var waiting = record
-            waiting.note(.refused, summary, at: now)
-            update(waiting)
-        }
     }
 
     func notReady(_ entry: NodeEntry, monotonic: Int64) -> String? {
