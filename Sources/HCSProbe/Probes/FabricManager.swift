@@ -61,7 +61,9 @@ struct FabricManager: EventSource {
 
     /// Where the host's processes are not to be seen, none that is missing says anything.
     private func blindness() -> String? {
-        guard Procfs(root: root).isInitialPIDNamespace else { return "the host's processes are not in this pid namespace" }
+        guard Procfs(root: root).isInitialPIDNamespace else {
+            return "the host's processes are not in this pid namespace"
+        }
         return (try? Procfs(root: root).stat(of: 1)) == nil ? "/proc does not show the host's processes (hidepid)" : nil
     }
 
