@@ -9,11 +9,7 @@ extension ClusterState {
     /// Places what is queued, and ends what makes room for it.
     /// - Parameter focus: the only ones that are tried, because for the others nothing has changed.
     mutating func runQueue(focus: Set<WorkloadID>? = nil, monotonic: Int64, now: Int64) {
-        var input = queueInput(now: now)
-        if let focus {
-            input.queued = input.queued.filter { focus.contains($0.id) }
-            input.isPartial = true
-        }
+        let input = queueInput(focus: focus, now: now)
         guard !input.queued.isEmpty || !input.failedMembers.isEmpty else {
             book = QueueBook()
             return
@@ -49,9 +45,11 @@ extension ClusterState {
 
     // MARK: What the queue sees
 
-    func queueInput(now: Int64) -> QueueInput {
+    /// - Parameter focus: what is looked at of what waits; nil = all of it.
+    func queueInput(focus: Set<WorkloadID>? = nil, now: Int64) -> QueueInput {
         let used = usedByWorkload()
         var input = QueueInput(queued: [], placed: [], capacity: capacity(), pools: devicePools(), now: now)
+        input.isPartial = focus != nil
         for record in workloads.values {
             if let previous = record.previous {
                 input.draining.append(
@@ -60,6 +58,7 @@ extension ClusterState {
                         used: used[record.id]?[previous.attempt] ?? [:]))
             }
             switch record.phase {
+            case .queued where focus?.contains(record.id) == false: continue
             case .queued: input.queued.append(queuedWork(record, now: now))
             case .assigned, .running:
                 guard let node = record.node else { continue }

@@ -291,10 +291,17 @@ package struct ClusterState: Sendable {
         try checkQueue(spec)
         let record = WorkloadRecord(id: id, spec: spec, createdMilliseconds: now)
         update(record)
-        // For the others nothing has changed.
-        let unit = UnitKey(id, PlacementRequest(spec))
-        let focus = workloads.values.filter { $0.phase == .queued && UnitKey($0.id, PlacementRequest($0.spec)) == unit }
-        runQueue(focus: Set(focus.map(\.id)), monotonic: monotonic, now: now)
+        // For the others, but those of its gang, nothing has changed.
+        var focus: Set<WorkloadID> = [id]
+        if let gang = spec.placement.gang {
+            for other in workloads.values
+            where other.phase == .queued && other.spec.placement.gang?.name == gang.name
+                && other.spec.placement.tenant == spec.placement.tenant
+            {
+                focus.insert(other.id)
+            }
+        }
+        runQueue(focus: focus, monotonic: monotonic, now: now)
         forgetOldest()
     }
 

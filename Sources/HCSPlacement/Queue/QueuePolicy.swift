@@ -104,10 +104,10 @@ package struct QueuePolicy: Hashable, Sendable {
         self.tenants = tenants
     }
 
-    /// nil for a tenant that the policy does not know; `default` is always known.
+    /// nil for a tenant that the policy does not know. `default` is always known; a policy that names none knows all.
     package func tenant(_ name: String) -> Tenant? {
         tenants.first { $0.name == name }
-            ?? (name == PlacementSpec.defaultTenant ? Tenant(name: name) : nil)
+            ?? (tenants.isEmpty || name == PlacementSpec.defaultTenant ? Tenant(name: name) : nil)
     }
 
     package func weight(of tenant: String) -> Double { self.tenant(tenant)?.weight ?? 1 }
