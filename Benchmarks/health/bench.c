@@ -371,9 +371,9 @@ static void storm(pid_t agent, int metrics, double seconds, unsigned share) {
     unsigned long lines = (unsigned long)(LINES_A_MINUTE / 60.0 * seconds), written = 0;
     const int faults = DEVICES * CODES;
     int told = 0;
-    sleep(3);
+    sleep(3); /* what the faults before it left to do is done */
     double quiet = cpu(agent), wall = now();
-    sleep(10);
+    sleep(10); /* the agent by itself, to compare with */
     quiet = (cpu(agent) - quiet) / (now() - wall);
     double dropped = metric(metrics, "hcs_probe_dropped_events_total"), seen = metric(metrics, "hcs_probe_events_total");
     double memory = kilobytes(agent), used = cpu(agent);
@@ -387,7 +387,7 @@ static void storm(pid_t agent, int metrics, double seconds, unsigned share) {
             } else
                 print_noise(written, share, &seed);
         }
-        usleep(5000);
+        usleep(5000); /* the bursts' distance */
     }
     double took = now() - wall;
     usleep(500000); /* what waits is read */

@@ -5,7 +5,7 @@ import HCSPlacement
 extension ClusterState {
     /// What would become of a request now.
     package func plan(_ spec: WorkloadSpec, monotonic: Int64) throws(APIProblem) -> PlanView {
-        do { try spec.validate() } catch { throw .badRequest(error.message) }
+        try Self.check(spec)
         let request = PlacementRequest(spec)
         var cycle = placementCycle(monotonic: monotonic)
         let placement = cycle.canPlace(request)

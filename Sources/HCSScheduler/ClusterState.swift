@@ -271,10 +271,7 @@ package struct ClusterState: Sendable {
     /// Queues a workload and tries to place it at once.
     package mutating func submit(_ spec: WorkloadSpec, id: WorkloadID, monotonic: Int64, now: Int64) throws(APIProblem)
     {
-        do { try spec.validate() } catch { throw .badRequest(error.message) }
-        guard spec.placement.gang == nil else {
-            throw .badRequest("gangs are not placed yet: this scheduler cannot start several workloads together")
-        }
+        try Self.check(spec)
         let live = workloads.values.count { !$0.phase.hasEnded }
         guard live < APILimits.liveWorkloads else {
             throw .tooMany("\(live) workloads are queued or running: delete some, or wait")
@@ -288,6 +285,17 @@ package struct ClusterState: Sendable {
         // For the others nothing has changed.
         place([record], monotonic: monotonic, now: now)
         forgetOldest()
+    }
+
+    /// Refuses what is wrong, and what this scheduler would take and never do.
+    static func check(_ spec: WorkloadSpec) throws(APIProblem) {
+        do { try spec.validate() } catch { throw .badRequest(error.message) }
+        guard spec.placement.gang == nil else {
+            throw .badRequest("gangs are not placed yet: this scheduler cannot start several workloads together")
+        }
+        guard spec.placement.pool == nil else {
+            throw .badRequest("pools cannot be set up yet: no device is in one, so leave the pool out")
+        }
     }
 
     private func isLive(name: String) -> Bool {

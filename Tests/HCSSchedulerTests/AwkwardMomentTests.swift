@@ -132,6 +132,10 @@ private typealias ExitStatus = HCSModel.ExitStatus
         var member = spec("member")
         member.placement.gang = Gang(name: "g", size: 2)
         await #expect(throws: APIProblem.self) { try await scheduler.submit(member) }
+        await #expect(throws: APIProblem.self) { try await scheduler.plan(member) }
+        var pooled = spec("pooled")
+        pooled.placement.pool = "a"
+        await #expect(throws: APIProblem.self) { try await scheduler.submit(pooled) }
         #expect(await scheduler.workloads(all: true).items.count == 2)
     }
 
