@@ -71,4 +71,35 @@ package struct SequenceWindow: Hashable, Sendable {
 
     /// The newest, ascending.
     package var latest: [UInt64] { Array(numbers.suffix(Self.limit)) }
+
+    /// The first number and then the distances, decimal, with blanks between them: in a storm the numbers are kept many
+    /// times a second, and an array of them costs more than all that is kept beside.
+    static func text(of numbers: [UInt64]) -> String {
+        var text: [UInt8] = []
+        text.reserveCapacity(4 * numbers.count + 20)
+        var last: UInt64 = 0
+        for number in numbers {
+            if !text.isEmpty { text.append(UInt8(ascii: " ")) }
+            let distance = number &- last
+            if distance < 10 {
+                text.append(UInt8(ascii: "0") + UInt8(distance))
+            } else {
+                text += Array(String(distance).utf8)
+            }
+            last = number
+        }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// What `text(of:)` wrote; nil for anything else: no number, one that does not ascend, more than there can be.
+    static func numbers(in text: String) -> [UInt64]? {
+        var numbers: [UInt64] = []
+        for part in text.utf8.split(separator: UInt8(ascii: " ")) {
+            guard numbers.count < limit, let distance = UInt64(Substring(part)) else { return nil }
+            let (number, overflow) = (numbers.last ?? 0).addingReportingOverflow(distance)
+            guard !overflow, distance > 0 || numbers.isEmpty else { return nil }
+            numbers.append(number)
+        }
+        return numbers
+    }
 }

@@ -12,25 +12,28 @@ extension HealthAnalyzer {
 
     /// The devices that a fault touches.
     func matches(_ fault: Fault, _ row: FaultCatalogue.Row) -> [DeviceID] {
-        let candidates = evidence.values.filter {
-            $0.device.vendor == fault.vendor && (!fault.simulated || $0.device.simulated)
+        func isMeant(_ device: Device) -> Bool {
+            device.vendor == fault.vendor && (!fault.simulated || device.simulated)
         }
-        if let id = fault.device { return candidates.map(\.device.id).filter { $0 == id } }
-        if Self.isSwitchFamily(fault.family) {
-            // A switch is no device; what it does is felt by all that hang on it.
-            return candidates.filter(\.hasLinks).map(\.device.id).sorted()
-        }
-        if let id = fault.device { return candidates.map(\.device.id).filter { $0 == id } }
-        guard let address = fault.pci else { return candidates.map(\.device.id).sorted() }
-        var found = candidates.filter { $0.device.isAt(address) }
-        let ends =
-            fault.also + (row.group == "link-fault" || Self.isLinkCode(row.code) ? farEnds(of: found, fault) : [])
-        for end in ends {
-            found += candidates.filter { known in
-                known.device.isAt(end) && !found.contains { $0.device.id == known.device.id }
+        if let id = fault.device { return evidence[id].map { isMeant($0.device) } == true ? [id] : [] }
+        if let address = fault.pci, !Self.isSwitchFamily(fault.family) {
+            var found = devices(at: address).filter(isMeant)
+            let ends =
+                fault.also + (row.group == "link-fault" || Self.isLinkCode(row.code) ? farEnds(of: found, fault) : [])
+            for end in ends {
+                found += devices(at: end).filter { device in
+                    isMeant(device) && !found.contains { $0.id == device.id }
+                }
             }
+            return found.map(\.id).sorted()
         }
-        return found.map(\.device.id).sorted()
+        // A switch is no device; what it does is felt by all that hang on it.
+        let isOfSwitch = Self.isSwitchFamily(fault.family)
+        return evidence.values.filter { isMeant($0.device) && (!isOfSwitch || $0.hasLinks) }.map(\.device.id).sorted()
+    }
+
+    private func devices(at address: PCIAddress) -> [Device] {
+        (slots[PCISlot(address)] ?? []).compactMap { evidence[$0]?.device }
     }
 
     private static func isSwitchFamily(_ family: String) -> Bool { family == "sxid" || family == "hydcu-sxid" }
@@ -40,23 +43,19 @@ extension HealthAnalyzer {
         code.vendor == "nvidia" && code.family == "xid" && ["74", "137", "155"].contains(code.code)
     }
 
-    private func farEnds(of found: [DeviceEvidence], _ fault: Fault) -> [PCIAddress] {
+    private func farEnds(of found: [Device], _ fault: Fault) -> [PCIAddress] {
         guard let lane = FaultText.lane(in: fault.message) ?? FaultText.lane(in: fault.record) else { return [] }
-        return found.flatMap { known in
-            known.device.details.links.filter { $0.lane == lane }.compactMap(\.peerAddress)
+        return found.flatMap { device in
+            device.details.links.filter { $0.lane == lane }.compactMap(\.peerAddress)
         }
     }
 
     /// The devices for which it was no duplicate.
     mutating func count(_ fault: Fault, _ row: FaultCatalogue.Row, _ devices: [DeviceID]) -> [DeviceID] {
         let job = fault.job ?? fault.pid.map { "pid \($0)" }
-        return devices.filter { id in
-            guard var known = evidence[id] else { return false }
-            let counted = known.count(
-                Telling(fault, row, job: job, bootID: bootID), policy: policy, sets: sets(of: row.code))
-            evidence[id] = known
-            return counted
-        }
+        let telling = Telling(fault, row, job: job, bootID: bootID)
+        let sets = sets(of: row.code)
+        return devices.filter { evidence[$0]?.count(telling, policy: policy, sets: sets) == true }
     }
 
     private func sets(of code: FaultCode) -> [Int] {
@@ -115,15 +114,10 @@ extension HealthAnalyzer {
         guard !touched.isEmpty else { return .unmatched }
         let telling = Telling(fault, row, bootID: bootID)
         let changed = touched.filter { id in
-            guard var known = evidence[id] else { return false }
             if fault.kind == .pcieError, fault.severity == .corrected {
-                let moved = known.countCorrected(fault, policy.pcieErrors.level)
-                evidence[id] = known
-                return moved
+                return evidence[id]?.countCorrected(fault, policy.pcieErrors.level) == true
             }
-            let counted = known.count(telling, policy: policy, sets: [])
-            evidence[id] = known
-            return counted
+            return evidence[id]?.count(telling, policy: policy, sets: []) == true
         }
         return changed.isEmpty ? .duplicate : .counted(changed)
     }
@@ -141,8 +135,7 @@ extension HealthAnalyzer {
 
 extension Device {
     fileprivate func isAt(_ address: PCIAddress) -> Bool {
-        guard let pci else { return false }
-        return (pci.domain, pci.bus, pci.device) == (address.domain, address.bus, address.device)
+        pci.map { HealthAnalyzer.PCISlot($0) } == HealthAnalyzer.PCISlot(address)
     }
 }
 

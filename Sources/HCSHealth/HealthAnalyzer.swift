@@ -27,6 +27,15 @@ package struct HealthAnalyzer: Sendable {
         init(vendor: Vendor, simulated: Bool) { (self.vendor, self.simulated) = (vendor, simulated) }
     }
 
+    /// A PCI address without the function.
+    struct PCISlot: Hashable {
+        var domain: UInt32
+        var bus: UInt8
+        var device: UInt8
+
+        init(_ address: PCIAddress) { (domain, bus, device) = (address.domain, address.bus, address.device) }
+    }
+
     package let policy: HealthPolicy
     package let catalogue: FaultCatalogue
     let rules: [any HealthRule]
@@ -35,6 +44,8 @@ package struct HealthAnalyzer: Sendable {
     /// Indices of `policy.duplicates.sameFault` by code.
     let sameFault: [String: [Int]]
     var evidence: [DeviceID: DeviceEvidence] = [:]
+    /// Where the devices of `evidence` are.
+    var slots: [PCISlot: [DeviceID]] = [:]
     var node: DeviceEvidence
     private var absent: [DeviceID: HealthState.Entry] = [:]
     private var workers: [Source: WorkerEvidence] = [:]
@@ -104,6 +115,8 @@ package struct HealthAnalyzer: Sendable {
             new.noticeBoot(bootID, at: now, policy: policy)
             evidence[device.id] = new
         }
+        slots = [:]
+        for device in devices { if let pci = device.pci { slots[PCISlot(pci), default: []].append(device.id) } }
         node.noticeBoot(bootID, at: now, policy: policy)
         let waiting = unmatched
         unmatched = []

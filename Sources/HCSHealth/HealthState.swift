@@ -3,8 +3,8 @@ package import HCSModel
 /// What outlives the agent: what is remembered of each device and of the node, the records already counted, and what
 /// operators said.
 package struct HealthState: Hashable, Sendable, Codable {
-    package static let currentVersion = 2
-    /// Read as well: the first had latches and soft faults only.
+    package static let currentVersion = 3
+    /// Read as well: the first had latches and soft faults only, the second an array of record numbers.
     package static let oldestVersion = 1
     package static let maximumClearings = 256
 
@@ -65,11 +65,31 @@ package struct HealthState: Hashable, Sendable, Codable {
         self.init(
             bootID: try c.decode(String.self, forKey: .bootID),
             entries: Array(try c.decode([Entry].self, forKey: .entries).prefix(HealthAnalyzer.maximumEntries)),
-            sequences: Array(
-                (try c.decodeIfPresent([UInt64].self, forKey: .sequences) ?? []).suffix(SequenceWindow.limit)),
+            sequences: try Self.sequences(of: c, version: version),
             node: try c.decodeIfPresent(DeviceMemory.self, forKey: .node) ?? DeviceMemory(),
             clearings: Array(
                 (try c.decodeIfPresent([HealthClearing].self, forKey: .clearings) ?? []).suffix(Self.maximumClearings)))
+    }
+
+    private static func sequences(of c: KeyedDecodingContainer<CodingKeys>, version: Int) throws -> [UInt64] {
+        guard version > 2 else {
+            return Array((try c.decodeIfPresent([UInt64].self, forKey: .sequences) ?? []).suffix(SequenceWindow.limit))
+        }
+        guard let text = try c.decodeIfPresent(String.self, forKey: .sequences) else { return [] }
+        guard let numbers = SequenceWindow.numbers(in: text) else {
+            throw HealthError(.badState, "the numbers of kernel-log records are damaged")
+        }
+        return numbers
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var c = encoder.container(keyedBy: CodingKeys.self)
+        try c.encode(version, forKey: .version)
+        try c.encode(bootID, forKey: .bootID)
+        try c.encode(entries, forKey: .entries)
+        try c.encode(SequenceWindow.text(of: sequences), forKey: .sequences)
+        try c.encode(node, forKey: .node)
+        try c.encode(clearings, forKey: .clearings)
     }
 
     /// Without what changes all the time: what must be on the disk at once.

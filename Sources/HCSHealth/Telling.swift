@@ -6,12 +6,17 @@ struct Telling {
     /// As it was told: the number, even where the catalogue knows only the family.
     var code: FaultCode
     var number: UInt32
-    var detail: String
+    private let told: Told
     var text: String
     var source: String
     var job: String?
     var atMilliseconds: Int64
     var bootID: String
+
+    private enum Told {
+        case fault(Fault)
+        case host(HostFault)
+    }
 
     init(_ fault: Fault, _ row: FaultCatalogue.Row, job: String?, bootID: String) {
         self.row = row
@@ -22,10 +27,7 @@ struct Telling {
         self.job = job
         atMilliseconds = fault.atMilliseconds
         self.bootID = bootID
-        let isNumbered = row.code.code != FaultCode.any || fault.code != 0
-        let what = isNumbered ? "\(fault.family == "xid" ? "Xid" : fault.family) \(code.code)" : row.name
-        let words = fault.message.isEmpty && isNumbered ? row.name : String(fault.message.prefix(120))
-        detail = what + (words.isEmpty ? "" : ": \(words)") + (fault.simulated ? " (simulated)" : "")
+        told = .fault(fault)
     }
 
     init(_ fault: HostFault, _ row: FaultCatalogue.Row, bootID: String) {
@@ -37,9 +39,21 @@ struct Telling {
         source = fault.source
         atMilliseconds = fault.atMilliseconds
         self.bootID = bootID
-        detail =
-            row.name + (fault.message.isEmpty ? "" : ": \(fault.message.prefix(120))")
-            + (fault.simulated ? " (simulated)" : "")
+        told = .host(fault)
+    }
+
+    /// Made where it is asked for: most tellings of a storm were counted before.
+    var detail: String {
+        switch told {
+        case .fault(let fault):
+            let isNumbered = row.code.code != FaultCode.any || fault.code != 0
+            let what = isNumbered ? "\(fault.family == "xid" ? "Xid" : fault.family) \(code.code)" : row.name
+            let words = fault.message.isEmpty && isNumbered ? row.name : String(fault.message.prefix(120))
+            return what + (words.isEmpty ? "" : ": \(words)") + (fault.simulated ? " (simulated)" : "")
+        case .host(let fault):
+            return row.name + (fault.message.isEmpty ? "" : ": \(fault.message.prefix(120))")
+                + (fault.simulated ? " (simulated)" : "")
+        }
     }
 
     /// One that does not say whose program it was tells of any that was told.

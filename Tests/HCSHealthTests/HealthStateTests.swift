@@ -42,10 +42,26 @@ private let card = DeviceID("GPU-1")
         #expect(analyzer.record(HealthFixtures.fault(94, sequence: 7)) == .duplicate)
     }
 
+    @Test func `record numbers are kept in whatever distance they stand`() throws {
+        for numbers: [UInt64] in [[], [0], [0, 1, 2, 9, 10, 20, 1 << 40, .max], Array(100..<4196)] {
+            let state = HealthState(bootID: "b", sequences: numbers)
+            #expect(try reread(state).sequences == numbers)
+        }
+        let text = String(decoding: try JSONEncoder().encode(HealthState(bootID: "b", sequences: [7, 9, 22])), as: UTF8.self)
+        #expect(text.contains(#""sequences":"7 2 13""#))
+        let older = #"{"version": 2, "bootID": "b", "entries": [], "sequences": [7, 9]}"#
+        #expect(try JSONDecoder().decode(HealthState.self, from: Data(older.utf8)).sequences == [7, 9])
+    }
+
     @Test(arguments: [
-        "{}", "[]", #"{"version": 3, "bootID": "b", "entries": []}"#, #"{"version": -1, "bootID": "b", "entries": []}"#,
+        "{}", "[]", #"{"version": 4, "bootID": "b", "entries": []}"#, #"{"version": -1, "bootID": "b", "entries": []}"#,
         #"{"version": 2, "bootID": 7, "entries": []}"#, #"{"version": 2, "bootID": "b", "entries": [{"device": 1}]}"#,
         #"{"version": 2, "bootID": "b", "entries": [{"device": "x", "latches": [{"factor": "xid", "code": -1}]}]}"#,
+        #"{"version": 3, "bootID": "b", "entries": [], "sequences": [7]}"#,
+        #"{"version": 3, "bootID": "b", "entries": [], "sequences": "7 x"}"#,
+        #"{"version": 3, "bootID": "b", "entries": [], "sequences": "7 0"}"#,
+        #"{"version": 3, "bootID": "b", "entries": [], "sequences": "18446744073709551615 1"}"#,
+        "{\"version\": 3, \"bootID\": \"b\", \"entries\": [], \"sequences\": \"1\(String(repeating: " 1", count: 4096))\"}",
     ])
     func `a file that is no state is an error`(text: String) {
         #expect(throws: (any Error).self) { try JSONDecoder().decode(HealthState.self, from: Data(text.utf8)) }
