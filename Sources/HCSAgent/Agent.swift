@@ -43,7 +43,7 @@ package enum Agent {
                 )
                 notifier.send("READY=1")
             })
-        var services: [any Service] = [parts.cycle, local]
+        var services: [any Service] = [parts.cycle, local, IdleCode(logger: logger)]
         if configuration.measureWhenIdle { services.append(parts.measuring) }
         if configuration.metricsPort != 0 {
             services.append(

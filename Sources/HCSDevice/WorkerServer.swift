@@ -1,5 +1,6 @@
 import Glibc
 package import HCSModel
+import HCSSystem
 
 /// The worker's side: reads requests, asks the backend, writes replies, until its input ends. One thread, no state but
 /// the backend.
@@ -50,6 +51,7 @@ package struct WorkerServer: ~Copyable {
     /// in a call can leave the driver's lock held).
     package mutating func serve(from input: Int32, to output: Int32) {
         var pending: [UInt8] = []
+        var answered = 0
         serving: while waitReadable(input) {
             var chunk = [UInt8](repeating: 0, count: 512)
             let count = Glibc.read(input, &chunk, chunk.count)
@@ -66,6 +68,9 @@ package struct WorkerServer: ~Copyable {
                 guard Self.write(WorkerProtocol.reply(number, result), to: output), request != .quit else {
                     break serving
                 }
+                answered += 1
+                // What the library's start needed, and now and then what a rare call did.
+                if answered % 64 == 4 { ThisProcess.unmapIdleCode() }
             }
             if pending.count > WorkerProtocol.maximumRequest { break }
         }

@@ -39,17 +39,7 @@ package struct DynamicLibrary: ~Copyable {
     package func path(of symbol: String) -> String? {
         guard let pointer = dlsym(handle, symbol) else { return nil }
         let address = UInt(bitPattern: pointer)
-        let maps = "/proc/self/maps"
-        guard let file = try? Descriptor.open(maps, O_RDONLY), let bytes = try? file.readAll(of: maps, limit: 4 << 20)
-        else { return nil }
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
-            // 7f00-7f10 r-xp 00000000 08:01 42    /path that may have blanks
-            let text = String(decoding: line, as: UTF8.self)
-            let ends = text.prefix { $0 != " " }.split(separator: "-").compactMap { UInt($0, radix: 16) }
-            guard ends.count == 2, ends[0] <= address, address < ends[1] else { continue }
-            return text.firstIndex(of: "/").map { String(text[$0...]) }
-        }
-        return nil
+        return try? MemoryMapping.own().first { $0.start <= address && address < $0.end }?.path
     }
 
     deinit { dlclose(handle) }

@@ -47,7 +47,8 @@ private let card = DeviceID("GPU-1")
             let state = HealthState(bootID: "b", sequences: numbers)
             #expect(try reread(state).sequences == numbers)
         }
-        let text = String(decoding: try JSONEncoder().encode(HealthState(bootID: "b", sequences: [7, 9, 22])), as: UTF8.self)
+        let text = String(
+            decoding: try JSONEncoder().encode(HealthState(bootID: "b", sequences: [7, 9, 22])), as: UTF8.self)
         #expect(text.contains(#""sequences":"7 2 13""#))
         let older = #"{"version": 2, "bootID": "b", "entries": [], "sequences": [7, 9]}"#
         #expect(try JSONDecoder().decode(HealthState.self, from: Data(older.utf8)).sequences == [7, 9])
