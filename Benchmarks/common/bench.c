@@ -147,17 +147,25 @@ size_t tree(pid_t root, pid_t found[TREE]) {
     return count;
 }
 
-double kilobytes(pid_t pid) {
+static double rollup(pid_t pid, const char *field) {
     char path[64], line[256];
-    double pss = 0;
+    double found = 0;
+    size_t size = strlen(field);
     snprintf(path, sizeof path, "/proc/%d/smaps_rollup", pid);
     FILE *file = fopen(path, "re");
     while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (sscanf(line, "Pss: %lf kB", &pss) == 1)
+        if (strncmp(line, field, size) == 0 && sscanf(line + size, ": %lf kB", &found) == 1)
             break;
     if (file != NULL)
         fclose(file);
-    return pss;
+    return found;
+}
+
+double kilobytes(pid_t pid) { return rollup(pid, "Pss"); }
+
+double own_kilobytes(pid_t pid) {
+    double own = rollup(pid, "Pss_Anon");
+    return own > 0 ? own : rollup(pid, "Pss");
 }
 
 double cpu(pid_t pid) {

@@ -35,6 +35,7 @@ void stop(pid_t pid);
 /* `root` and all below it, by parent. */
 size_t tree(pid_t root, pid_t found[TREE]);
 double kilobytes(pid_t pid); /* Pss of smaps_rollup */
+double own_kilobytes(pid_t pid); /* Pss_Anon: heap, stacks, changed data; all of Pss before Linux 5.3 */
 double cpu(pid_t pid);       /* CPU seconds of a process so far, to the nanosecond, threads that ended included */
 double cpu_of(pid_t root);   /* of it and all below it */
 

@@ -376,7 +376,7 @@ static void storm(pid_t agent, int metrics, double seconds, unsigned share) {
     sleep(10); /* the agent by itself, to compare with */
     quiet = (cpu(agent) - quiet) / (now() - wall);
     double dropped = metric(metrics, "hcs_probe_dropped_events_total"), seen = metric(metrics, "hcs_probe_events_total");
-    double memory = kilobytes(agent), used = cpu(agent);
+    double memory = kilobytes(agent), own = own_kilobytes(agent), used = cpu(agent);
     wall = now();
     while (written < lines) {
         double due = (now() - wall) / seconds;
@@ -392,7 +392,7 @@ static void storm(pid_t agent, int metrics, double seconds, unsigned share) {
     double took = now() - wall;
     usleep(500000); /* what waits is read */
     used = cpu(agent) - used;
-    double after = kilobytes(agent);
+    double after = kilobytes(agent), own_after = own_kilobytes(agent);
     int decided = 0;
     pthread_mutex_lock(&lock);
     for (double end = now() + PATIENCE; decided < faults; decided++)
@@ -407,7 +407,9 @@ static void storm(pid_t agent, int metrics, double seconds, unsigned share) {
     row("  agent, of one core", "%", used / took * 100, 5);
     row("  agent before the storm, of one core", "%", quiet * 100, 0);
     row("  agent, proportional set size before", "MB", memory / 1000, 0);
-    row("  what it grew by", "MB", after > memory ? (after - memory) / 1000 : 0, MARGIN_KB / 1000.0);
+    row("  what it grew by, code that came back included", "MB", after > memory ? (after - memory) / 1000 : 0, 0);
+    row("  its own data before", "MB", own / 1000, 0);
+    row("  what they grew by", "MB", own_after > own ? (own_after - own) / 1000 : 0, MARGIN_KB / 1000.0);
     row("  lines that the agent read (other programs' too)", "", metric(metrics, "hcs_probe_events_total") - seen, 0);
     row("  lines lost (hcs_probe_dropped_events_total)", "", metric(metrics, "hcs_probe_dropped_events_total") - dropped, 0);
     row("  hard faults among the lines", "", faults, 0);

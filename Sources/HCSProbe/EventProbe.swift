@@ -88,7 +88,7 @@ final class EventProbe<Source: EventSource>: Probe {
 
     private func emit(_ events: [ProbeEvent], _ context: ProbeContext) {
         guard !events.isEmpty else { return }
-        let lost = events.filter { !context.emit($0) }
+        let lost = context.emit(events)
         current.withLock {
             $0.events = events.reduce($0.events) { $0.saturatingAdd($1.count) }
             $0.dropped = lost.reduce($0.dropped) { $0.saturatingAdd($1.count) }

@@ -15,14 +15,16 @@ final class EventQueue: Sendable {
         (signs, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    /// False where it is full.
-    func add(_ event: ProbeEvent) -> Bool {
-        let count = waiting.withLock { waiting in
-            if waiting.count < limit { waiting.append(event) } else { return 0 }
-            return waiting.count
+    /// Returns those that found it full.
+    func add(_ events: [ProbeEvent]) -> ArraySlice<ProbeEvent> {
+        let (taken, isFirst) = waiting.withLock { waiting in
+            let taken = min(events.count, limit - waiting.count)
+            let isFirst = waiting.isEmpty && taken > 0
+            waiting += events.prefix(taken)
+            return (taken, isFirst)
         }
-        if count == 1 { continuation.yield() }
-        return count > 0
+        if isFirst { continuation.yield() }
+        return events.dropFirst(taken)
     }
 
     func take() -> [ProbeEvent] {

@@ -18,15 +18,20 @@ package struct ProbeContext: Sendable {
     /// Readable when the probe must return, at once.
     package let stop: WakeUp
     package let ready: @Sendable () -> Void
-    /// Hands an event over; false when the reader is too slow and the event was dropped: count it.
-    package let emit: @Sendable (ProbeEvent) -> Bool
+    /// Hands over what was seen together, in order; returns those that were dropped since the reader is too slow: count
+    /// them.
+    package let emit: @Sendable ([ProbeEvent]) -> ArraySlice<ProbeEvent>
 
     /// A probe that was just told something waits so long before it looks again, in milliseconds: a storm wakes it some
     /// fifty times a second at most. Ring buffers and the kernel log hold what comes meanwhile.
     static let pause: Int32 = 20
+    /// The same in a storm, when it was told this many things at once.
+    static let stormPause: Int32 = 50
+    static let stormCount = 16
 
     package init(
-        stop: WakeUp, ready: @escaping @Sendable () -> Void, emit: @escaping @Sendable (ProbeEvent) -> Bool
+        stop: WakeUp, ready: @escaping @Sendable () -> Void,
+        emit: @escaping @Sendable ([ProbeEvent]) -> ArraySlice<ProbeEvent>
     ) {
         self.stop = stop
         self.ready = ready

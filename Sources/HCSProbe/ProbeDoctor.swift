@@ -56,7 +56,7 @@ package enum ProbeDoctor {
         var options = options
         options.start = .now
         let found = ProbeRegistry.probes(for: options).map { probe in
-            probe.run(ProbeContext(stop: stop, ready: {}, emit: { _ in true }))
+            probe.run(ProbeContext(stop: stop, ready: {}, emit: { _ in [] }))
             return probe.status()
         }
         let off = ProbeRegistry.optional.filter { probe in !found.contains { $0.name == probe.name } }

@@ -15,12 +15,12 @@ import Testing
 
     @Test func `the reader gets all that wait at once, in order, and what comes later after that`() async {
         let queue = EventQueue(limit: 100)
-        for number: Int32 in 1...3 { #expect(queue.add(event(number))) }
+        #expect(queue.add([event(1), event(2)]).isEmpty && queue.add([event(3)]).isEmpty && queue.add([]).isEmpty)
         var signs = queue.signs.makeAsyncIterator()
         #expect(await signs.next() != nil)
         #expect(numbers(queue.take()) == [1, 2, 3])
         #expect(queue.take().isEmpty)
-        #expect(queue.add(event(4)))
+        #expect(queue.add([event(4)]).isEmpty)
         queue.close()
         #expect(await signs.next() != nil)
         #expect(numbers(queue.take()) == [4])
@@ -29,9 +29,9 @@ import Testing
 
     @Test func `a full queue refuses the newest until it was read`() {
         let queue = EventQueue(limit: 2)
-        #expect(queue.add(event(1)) && queue.add(event(2)))
-        #expect(!queue.add(event(3)))
+        #expect(numbers(Array(queue.add([event(1), event(2), event(3)]))) == [3])
+        #expect(numbers(Array(queue.add([event(4)]))) == [4])
         #expect(numbers(queue.take()) == [1, 2])
-        #expect(queue.add(event(4)))
+        #expect(queue.add([event(5)]).isEmpty)
     }
 }

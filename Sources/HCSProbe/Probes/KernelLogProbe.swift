@@ -42,10 +42,10 @@ package final class KernelLogProbe: Probe {
         var isHistory = true
         while true {
             object?.consume()
-            let isQuiet: Bool
+            let seen: Int
             do {
                 let batch = try log.readAvailable()
-                isQuiet = batch.records.isEmpty
+                seen = batch.records.count
                 let lost = pass.deliver(batch, isHistory: isHistory)
                 count(
                     events: UInt64(batch.records.count), dropped: batch.dropped + lost, programDrops: object?.drops ?? 0
@@ -62,8 +62,9 @@ package final class KernelLogProbe: Probe {
             if isHistory {
                 isHistory = false
                 pass.context.ready()
-            } else if !isQuiet, Readiness.wait([pass.context.stop.number], milliseconds: ProbeContext.pause)[0] {
-                return
+            } else if seen > 0 {
+                let pause = seen < ProbeContext.stormCount ? ProbeContext.pause : ProbeContext.stormPause
+                if Readiness.wait([pass.context.stop.number], milliseconds: pause)[0] { return }
             }
             // The program sees a line just before it can be read, and the device's own sign comes milliseconds later
             // (it waits for a timer tick): so look again soon while a sighting has no record yet.
@@ -123,7 +124,7 @@ private struct Pass {
     func deliver(_ batch: KernelLog.Batch, isHistory: Bool) -> UInt64 {
         let now = MonotonicClock.nowNanoseconds()
         let wall = RealtimeClock.nowMilliseconds()
-        var lost: UInt64 = 0
+        var events: [ProbeEvent] = []
         for record in batch.records {
             let sighting = isHistory ? nil : pending.take(record)
             guard options.wants(record) else { continue }
@@ -134,10 +135,10 @@ private struct Pass {
                 record: record, seenMonotonicNanoseconds: seen, atMilliseconds: wall - age,
                 via: sighting == nil ? .polling : .bpf, isHistory: isHistory,
                 simulated: FaultParser.isMarkedSimulated(record.text))
-            if !context.emit(.kernelLog(event)) { lost += 1 }
+            events.append(.kernelLog(event))
         }
         pending.forget(before: now)
-        return lost
+        return UInt64(context.emit(events).count)
     }
 
     /// A reference, since the program's handler adds to it within `consume`, on this thread.

@@ -59,7 +59,7 @@ package final class SimulatedKernelLogProbe: Probe {
         guard !lines.isEmpty else { return false }
         let now = MonotonicClock.nowNanoseconds()
         let wall = RealtimeClock.nowMilliseconds()
-        var lost: UInt64 = 0
+        var events: [ProbeEvent] = []
         for line in lines {
             let record = KernelLogRecord(
                 sequence: nil, monotonicMicroseconds: now / 1000, facility: 0, level: 3, text: line)
@@ -68,8 +68,9 @@ package final class SimulatedKernelLogProbe: Probe {
                 record: record, seenMonotonicNanoseconds: now, atMilliseconds: wall, via: .polling,
                 isHistory: isHistory,
                 simulated: true)
-            if !context.emit(.kernelLog(event)) { lost += 1 }
+            events.append(.kernelLog(event))
         }
+        let lost = UInt64(context.emit(events).count)
         current.withLock {
             $0.events += UInt64(lines.count)
             $0.dropped += lost
