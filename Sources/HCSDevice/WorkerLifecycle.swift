@@ -15,6 +15,7 @@ package struct WorkerLifecycle: Sendable {
     private var restartAt: Instant?
     private var runningSince: Instant?
     private var failures = 0
+    private var absences = 0
     private var wasStarted = false
 
     package init(timing: WorkerTiming) { self.timing = timing }
@@ -36,6 +37,7 @@ package struct WorkerLifecycle: Sendable {
         reason = nil
         runningSince = now
         restartAt = nil
+        absences = 0
     }
 
     /// A sample came in time.
@@ -69,7 +71,8 @@ package struct WorkerLifecycle: Sendable {
         reason = why
         runningSince = nil
         failures = 0
-        restartAt = now + timing.absentRetry
+        absences = min(absences + 1, WorkerTiming.absentSlowdown)
+        restartAt = now + timing.absentRetry * absences
     }
 
     /// A poll came before the next start is due.

@@ -10,8 +10,10 @@ package struct WorkerTiming: Hashable, Sendable {
     package var killWait: Duration
     package var firstBackOff: Duration
     package var maximumBackOff: Duration
-    /// A library that was not there is looked for again after this.
+    /// A library that was not there is looked for again after this, then twice this and so on to `absentSlowdown` times:
+    /// each look is a process.
     package var absentRetry: Duration
+    static let absentSlowdown = 5
     /// A worker that ran this long has earned a fresh back-off.
     package var stableAfter: Duration
 

@@ -198,8 +198,14 @@ extension SignalReadings: Codable {
 
     package func encode(to encoder: any Encoder) throws {
         var container = encoder.container(keyedBy: Name.self)
-        for (key, value) in sorted.prefix(Self.limit) {
+        func put(_ key: SignalKey, _ value: Double) throws {
             try container.encode(value, forKey: Name(stringValue: key.description))
+        }
+        // An object has no order; only what is too much is cut by it.
+        if values.count <= Self.limit {
+            for (key, value) in values { try put(key, value) }
+        } else {
+            for (key, value) in sorted.prefix(Self.limit) { try put(key, value) }
         }
     }
 }

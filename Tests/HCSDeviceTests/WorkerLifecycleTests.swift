@@ -54,13 +54,20 @@ import Testing
         #expect(life.backOff(Int.max) == .seconds(60))
     }
 
-    @Test func `an absent library is looked for once a minute and costs no back-off`() {
+    @Test func `an absent library is looked for after a minute, then ever less often, and costs no back-off`() {
         var life = WorkerLifecycle(timing: WorkerTiming())
         life.starting()
         life.absent("not found", now: start)
         life.waited()
         #expect(life.state == .absent && life.reason == "not found")
         #expect(!life.mayStart(now: at(59)) && life.mayStart(now: at(60)))
+        life.absent("not found", now: start)
+        #expect(!life.mayStart(now: at(119)) && life.mayStart(now: at(120)))
+        for _ in 0..<100 { life.absent("not found", now: start) }
+        #expect(!life.mayStart(now: at(299)) && life.mayStart(now: at(300)))
+        life.started(now: start)
+        life.absent("not found", now: start)
+        #expect(life.mayStart(now: at(60)))
     }
 
     @Test func `nothing is started beside a stuck worker, and it stays hung until it is gone`() {
