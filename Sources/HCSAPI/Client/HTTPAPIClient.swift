@@ -76,17 +76,21 @@ package struct HTTPAPIClient: Sendable {
 
     package func put<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
         try decode(
-            Value.self, from: try await send(.PUT, path, body: try HCSJSON.encode(body, ordered: false), timeoutSeconds: 10), path)
+            Value.self,
+            from: try await send(.PUT, path, body: try HCSJSON.encode(body, ordered: false), timeoutSeconds: 10), path)
     }
 
     package func post<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
         try decode(
-            Value.self, from: try await send(.POST, path, body: try HCSJSON.encode(body, ordered: false), timeoutSeconds: 10), path)
+            Value.self,
+            from: try await send(.POST, path, body: try HCSJSON.encode(body, ordered: false), timeoutSeconds: 10), path)
     }
 
     package func patch<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
         try decode(
-            Value.self, from: try await send(.PATCH, path, body: try HCSJSON.encode(body, ordered: false), timeoutSeconds: 10), path)
+            Value.self,
+            from: try await send(.PATCH, path, body: try HCSJSON.encode(body, ordered: false), timeoutSeconds: 10), path
+        )
     }
 
     package func delete<Value: Decodable>(_ path: String, as: Value.Type) async throws -> Value {
