@@ -76,7 +76,7 @@ var targets: [Target] = [
         "HCSHealth", ["HCSModel", .product(name: "Yams", package: "Yams")],
         resources: [.embedInCode("Data/health.yaml"), .embedInCode("Data/fault-catalogue.csv")]),
     module("HCSYAML", ["HCSModel", .product(name: "Yams", package: "Yams")]),
-    module("HCSPlacement", ["HCSModel"]),
+    module("HCSPlacement", ["HCSModel", .product(name: "Yams", package: "Yams")]),
     module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"]),
     module("HCSCatalog", ["HCSModel", "HCSSystem"], resources: [.embedInCode("Data/catalog.csv")]),
     module("HCSSimulation", ["HCSModel", "HCSSystem", "CHCSSimulation"]),
@@ -161,7 +161,7 @@ if !light {
                 "HCSAgent", "HCSModel", "HCSAPI", "HCSCatalog", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem",
                 "NativeArtifacts",
             ]),
-        tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSStore", logging]),
+        tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSPlacement", "HCSStore", logging]),
         tests(
             "IntegrationTests",
             [

@@ -97,7 +97,8 @@ extension ClusterState {
         let entry = ledger.devices[key] ?? Ledger.DeviceEntry()
         return DeviceState(
             device: report.device, health: report.health, blocked: report.blocked, cordon: cordonWords(on: key),
-            granted: entry.granted, grantedCompute: entry.compute, holders: entry.holders,
+            pool: policy.pool(node: node, model: report.device.model), granted: entry.granted,
+            grantedCompute: entry.compute, holders: entry.holders,
             isHeldWhole: entry.isHeldWhole, driverUsed: report.sample?.memoryUsed, segmentUsed: entry.segmentUsed,
             margin: settings.margin.of(report.device))
     }

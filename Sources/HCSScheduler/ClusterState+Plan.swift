@@ -5,9 +5,9 @@ import HCSPlacement
 extension ClusterState {
     /// What would become of a request now.
     package func plan(_ spec: WorkloadSpec, monotonic: Int64) throws(APIProblem) -> PlanView {
-        try Self.check(spec)
+        try check(spec)
         let request = PlacementRequest(spec)
-        var cycle = placementCycle(monotonic: monotonic)
+        var cycle = openRoom(monotonic: monotonic)
         let placement = cycle.canPlace(request)
         return PlanView(
             name: spec.name, revision: revision, fits: placement != nil, summary: cycle.summary(of: request),
@@ -17,7 +17,7 @@ extension ClusterState {
 
     package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
         let request = PlacementRequest(record.spec)
-        var cycle = placementCycle(monotonic: monotonic)
+        var cycle = openRoom(for: UnitKey(record.id, request), monotonic: monotonic)
         let waits = record.phase == .queued
         return Explanation(
             workload: record.id, name: record.spec.name, phase: record.phase, revision: revision,
