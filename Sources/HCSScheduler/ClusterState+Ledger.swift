@@ -121,11 +121,11 @@ extension ClusterState {
         return ClusterSnapshot(revision: revision, nodes: states)
     }
 
-    /// Room is kept for what is asked for as a rule: all that this scheduler remembers.
+    /// Room is kept for what is asked for as a rule.
     func placementCycle(monotonic: Int64) -> PlacementCycle {
         PlacementCycle(
             snapshot: snapshot(monotonic: monotonic), plugins: .standard(exchange: exchange.table),
-            typical: workloads.values.map { PlacementRequest($0.spec) })
+            typical: recentRequests)
     }
 
     /// Why an operator keeps work off a device, its own order first; nil = nobody does.

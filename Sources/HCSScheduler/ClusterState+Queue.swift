@@ -9,6 +9,8 @@ extension ClusterState {
     /// Places what is queued, and ends what makes room for it.
     /// - Parameter focus: the only ones that are tried, because for the others nothing has changed.
     mutating func runQueue(focus: Set<WorkloadID>? = nil, monotonic: Int64, now: Int64) {
+        let hadNews = hasNewsForQueue && focus != nil
+        defer { hasNewsForQueue = hadNews }
         let input = queueInput(focus: focus, now: now)
         guard !input.queued.isEmpty || !input.failedMembers.isEmpty else {
             book = QueueBook()

@@ -34,6 +34,11 @@ package struct ClusterState: Sendable {
     /// What the queue remembers between its cycles, and what each workload last waited for.
     package internal(set) var book = QueueBook()
     package internal(set) var waits: [WorkloadID: WaitCode] = [:]
+    /// The requests that came last: what is asked for as a rule.
+    private(set) var recentRequests: [PlacementRequest]
+    static let recentRequestsKept = 256
+    /// Work came, went or ended since the queue was last decided on.
+    var hasNewsForQueue = true
     /// When this scheduler process began to listen, monotonic milliseconds.
     let openedAt: Int64
     private var nextSequence: UInt64
@@ -60,6 +65,8 @@ package struct ClusterState: Sendable {
     ) {
         self.settings = settings
         revision = stored.revision
+        recentRequests = stored.workloads.sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
+            .suffix(Self.recentRequestsKept).map { PlacementRequest($0.spec) }
         self.exchange = exchange
         self.exchange.load(stored.throughput)
         for node in stored.nodes {
@@ -194,6 +201,10 @@ package struct ClusterState: Sendable {
             record.queuedMilliseconds = record.updatedMilliseconds
         }
         guard old != record else { return }
+        // What comes new is looked at when it comes.
+        if let old, old.phase != record.phase || old.grants != record.grants || old.previous != record.previous {
+            hasNewsForQueue = true
+        }
         noteTransition(from: old, to: record)
         if record.phase != .queued { waits[record.id] = nil }
         workloads[record.id] = record
@@ -238,7 +249,28 @@ package struct ClusterState: Sendable {
         }
         moveOffFaultyDevices(of: report, faults: faults, monotonic: monotonic, now: now)
         expireReservations(of: report, monotonic: monotonic, now: now)
+        // Most reports bring nothing that could place what waits: figures of use are looked at by the tick.
+        guard hasNewsForQueue || before.map({ !offersTheSame($0, as: report, monotonic: monotonic) }) ?? true else {
+            return
+        }
         schedule(monotonic: monotonic, now: now)
+    }
+
+    /// Whether a report says of its node's room what was known before, apart from memory in use.
+    private func offersTheSame(_ before: NodeEntry, as report: NodeReport, monotonic: Int64) -> Bool {
+        guard let old = before.report, let now = nodes[report.node], now.record == before.record,
+            notReady(before, monotonic: monotonic) == nil, Self.unhealthy(before) == Self.unhealthy(now),
+            old.devices.count == report.devices.count, Self.isSame(old.workloads, report.workloads)
+        else { return false }
+        return zip(old.devices, report.devices).allSatisfy {
+            $0.health.band == $1.health.band && $0.blocked == $1.blocked && $0.localGranted == $1.localGranted
+        }
+    }
+
+    /// Whether the same attempts take room, those included that this scheduler does not know.
+    private static func isSame(_ old: [WorkloadObservation], _ now: [WorkloadObservation]) -> Bool {
+        old.count == now.count
+            && zip(old, now).allSatisfy { $0.id == $1.id && $0.attempt == $1.attempt && $0.phase == $1.phase }
     }
 
     /// Not newer than what is known. The agents' wall clocks order their processes, and a clock can be set back: so one
@@ -291,6 +323,7 @@ package struct ClusterState: Sendable {
         try checkGang(of: spec)
         let record = WorkloadRecord(id: id, spec: spec, createdMilliseconds: now)
         update(record)
+        recentRequests = (recentRequests + [PlacementRequest(spec)]).suffix(Self.recentRequestsKept)
         // For the others, but those of its gang, nothing has changed.
         var focus: Set<WorkloadID> = [id]
         if let gang = spec.placement.gang {

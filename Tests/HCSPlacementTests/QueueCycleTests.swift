@@ -27,6 +27,52 @@ import Testing
         #expect(world.wait("large")?.reason == "no device fits: none of 1 that run cuda (device-memory)")
     }
 
+    @Test func `what asks for as much as was refused is not looked at, and nothing that fits waits for that`() {
+        for seed in 0..<60 {
+            var generator = SplitMix(state: UInt64(seed))
+            var world = QueueWorld([[40, 40], [24], [80]])
+            for n in world.nodes.indices {
+                world.nodes[n].cpuMilli = Int.random(in: 2...16, using: &generator) * 1000
+                world.nodes[n].memory = .gibibytes(UInt64.random(in: 8...64, using: &generator))
+            }
+            for n in 0..<40 {
+                let spec = PlacementSpec(
+                    devices: Int.random(in: 1...2, using: &generator),
+                    compute: Bool.random(using: &generator) ? .share(Int.random(in: 1...1000, using: &generator)) : nil,
+                    cpuMilli: Int.random(in: 0...8000, using: &generator),
+                    memory: .gibibytes(UInt64.random(in: 0...32, using: &generator)),
+                    require: Bool.random(using: &generator) ? [PlacementTerm(.node, .notEqual, "n3")] : [],
+                    interconnect: Bool.random(using: &generator) ? .any : .sameNode)
+                let vram = ByteCount.gibibytes(UInt64.random(in: 1...50, using: &generator))
+                world.queue("w\(n)", PlacementRequest(runtime: .cuda, vram: vram, placement: spec))
+            }
+            world.cycle()
+            #expect(!world.placed.isEmpty && !world.queued.isEmpty)
+            for work in world.queued {
+                var room = world.room
+                #expect(room.canPlace(work.request) == nil, "seed \(seed): \(work.name) fits and waits")
+            }
+        }
+    }
+
+    @Test func `a cycle looks at so much, and what it passes over has its turn soon, each once before any again`() {
+        var world = QueueWorld([[10]])
+        for n in 0..<60 {
+            // None asks for as much as another of everything, so each needs a look of its own.
+            let spec = PlacementSpec(memory: .gibibytes(UInt64(n)))
+            world.queue("w\(n)", PlacementRequest(runtime: .cuda, vram: .gibibytes(UInt64(200 - n)), placement: spec))
+        }
+        world.queue("last", 10, age: -1000)
+        world.cycle(nodesLookedAt: 0)
+        #expect(world.placedNow.isEmpty && world.wait("w7") != nil && world.wait("w40") == nil)
+        var cycles = 1
+        while world.placedNow.isEmpty, cycles < 20 {
+            world.cycle(nodesLookedAt: 0)
+            cycles += 1
+        }
+        #expect(world.placedNow == ["last"] && cycles <= 9, "\(cycles)")
+    }
+
     @Test func `the tenant with the smaller dominant share goes first, by its weight`() {
         var world = QueueWorld([[80]])
         world.policy.tenants = [.init(name: "a"), .init(name: "b", weight: 3)]

@@ -51,6 +51,14 @@ struct QueueWorld {
                 queuedMilliseconds: now - waited * 1000, isDue: isDue, hasRun: hasRun))
     }
 
+    /// As it is, the youngest of all.
+    mutating func queue(_ name: String, _ request: PlacementRequest) {
+        queued.append(
+            QueuedWork(
+                id: id(name), name: name, request: request, createdMilliseconds: now + Int64(queued.count),
+                queuedMilliseconds: now))
+    }
+
     mutating func run(
         _ name: String, _ gibibytes: UInt64, on devices: [String], priority: Int = 0, tenant: String = "default",
         gang: Gang? = nil, since: Int64 = 100, mayRestart: Bool = true, ends: Int64? = nil
@@ -103,8 +111,8 @@ struct QueueWorld {
     }
 
     /// Runs a cycle and does what it decided; what is preempted drains.
-    mutating func cycle() {
-        decisions = QueueCycle.run(input, policy: policy, book: &book, room: room)
+    mutating func cycle(nodesLookedAt: Int = QueueCycle.nodesLookedAt) {
+        decisions = QueueCycle.run(input, policy: policy, book: &book, room: room, nodesLookedAt: nodesLookedAt)
         for decision in decisions {
             switch decision {
             case .place(let id, let placement):

@@ -1,28 +1,49 @@
 /// Hands out units by priority, then to the tenant with the smallest share, then by age.
 struct FairOrder {
-    /// By priority, the highest last; the units of each tenant by age.
-    private var classes: [[String: ArraySlice<QueueUnit>]]
+    private struct Line {
+        var tenant: String
+        /// By age.
+        var units: ArraySlice<QueueUnit>
+        /// nil = to be asked for.
+        var share: Double?
+    }
+
+    /// By priority, the highest last.
+    private var classes: [[Line]]
 
     init(_ units: [QueueUnit]) {
         classes = Dictionary(grouping: units, by: \.priority).sorted { $0.key < $1.key }.map { _, group in
-            Dictionary(grouping: group, by: \.tenant).mapValues { list in
-                list.sorted { ($0.createdMilliseconds, $0.key) < ($1.createdMilliseconds, $1.key) }[...]
+            Dictionary(grouping: group, by: \.tenant).sorted { $0.key < $1.key }.map { tenant, list in
+                Line(
+                    tenant: tenant,
+                    units: list.sorted { ($0.createdMilliseconds, $0.key) < ($1.createdMilliseconds, $1.key) }[...])
             }
+        }
+    }
+
+    /// Shares are asked for anew; `tenant`: only this one's.
+    mutating func sharesChanged(of tenant: String? = nil) {
+        guard let last = classes.indices.last else { return }
+        for i in classes[last].indices where tenant == nil || classes[last][i].tenant == tenant {
+            classes[last][i].share = nil
         }
     }
 
     /// The next one; `share` tells what a tenant has now, by its weight.
     mutating func next(share: (String) -> Double) -> QueueUnit? {
         while let last = classes.indices.last {
-            let heads = classes[last].compactMap { tenant, units in
-                units.first.map { (share: share(tenant), created: $0.createdMilliseconds, tenant: tenant) }
+            var best: (share: Double, created: Int64, line: Int)?
+            for i in classes[last].indices {
+                guard let created = classes[last][i].units.first?.createdMilliseconds else { continue }
+                let own = classes[last][i].share ?? share(classes[last][i].tenant)
+                classes[last][i].share = own
+                if best.map({ (own, created) < ($0.share, $0.created) }) ?? true { best = (own, created, i) }
             }
-            guard let least = heads.min(by: { ($0.share, $0.created, $0.tenant) < ($1.share, $1.created, $1.tenant) })
-            else {
+            guard let best else {
                 classes.removeLast()
                 continue
             }
-            return classes[last][least.tenant]?.popFirst()
+            return classes[last][best.line].units.popFirst()
         }
         return nil
     }

@@ -24,6 +24,8 @@ package struct QueueBook: Equatable, Sendable {
     var gaveUp: [UnitKey: Int64] = [:]
     /// Units for which no room would be enough, looked at again then.
     var hopelessUntil: [UnitKey: Int64] = [:]
+    /// Units that a cycle had no time for: the next ones look at them first.
+    var passedOver: Set<UnitKey> = []
 
     package init() {}
 
@@ -33,6 +35,7 @@ package struct QueueBook: Equatable, Sendable {
         restsUntil = restsUntil.filter { units.contains($0.key) }
         gaveUp = gaveUp.filter { units.contains($0.key) }
         hopelessUntil = hopelessUntil.filter { units.contains($0.key) }
+        passedOver.formIntersection(units)
     }
 
     /// All room that is kept.

@@ -3,10 +3,13 @@ import HCSModel
 extension QueueCycle {
     /// What is ended as one.
     struct Victim: Equatable {
+        var key: UnitKey
         var works: [PlacedWork]
         var priority: Int
         /// Run time that a restart would lose, summed over its workloads.
         var lostMilliseconds: Int64
+
+        var tenant: String { works[0].request.placement.tenant }
 
         func costsLess(than other: Victim) -> Bool {
             (priority, works.count, lostMilliseconds, works[0].id)
@@ -18,20 +21,25 @@ extension QueueCycle {
     /// nothing helps.
     mutating func preempt(for unit: QueueUnit) -> Bool {
         guard policy.preemption, preemptionsLeft > 0, book.restsUntil[unit.key] ?? .min <= input.now,
-            !inVain.contains(unit.requests)
+            inVain.reason(for: unit.requests) == nil
         else { return false }
         let candidates = victims(for: unit)
         guard !candidates.isEmpty else { return false }
-        var present = future(for: unit.key, without: [])
-        if let placements = Self.fit(unit.requests, in: &present) {
-            claim(placements, for: unit, ending: [])
-            return true
-        }
-        guard let chosen = leastHarm(for: unit, among: candidates) else {
-            inVain.insert(unit.requests)
-            return false
+        if !draining.isEmpty || book.claims[unit.key] != nil {
+            var present = future(for: unit.key, without: [])
+            if let placements = Self.fit(unit.requests, in: &present) {
+                claim(placements, for: unit, ending: [])
+                return true
+            }
         }
         preemptionsLeft -= 1
+        guard let chosen = leastHarm(for: unit, among: candidates) else {
+            inVain.note(unit.requests, "")
+            // So long that all of them have their turn.
+            let turns = Int64(book.restsUntil.count / Self.preemptionsAtOnce) * 1000
+            book.restsUntil[unit.key] = input.now + max(Self.searchRestMilliseconds, turns)
+            return false
+        }
         claim(chosen.placements, for: unit, ending: chosen.victims.flatMap(\.works))
         return true
     }
@@ -65,24 +73,33 @@ extension QueueCycle {
 
     /// Of strictly lower priority, or of a tenant that has borrowed what the unit's tenant is guaranteed. What could
     /// not be started again is left alone, and so is what its tenant is guaranteed, but for the tenant's own work.
-    private func victims(for unit: QueueUnit) -> [Victim] {
+    private mutating func victims(for unit: QueueUnit) -> [Victim] {
         let asked = unit.requests.reduce(Amounts.zero) { $0 + Amounts(asking: $1) }
         let entitled = use.isEntitled(
             to: asked, tenant: unit.tenant, pool: unit.requests.first?.placement.pool)
-        let groups = Dictionary(grouping: placed) { UnitKey($0.id, $0.request) }
-        var result: [Victim] = []
-        for (key, works) in groups where key != unit.key && works.allSatisfy(\.mayRestart) {
-            let priority = works.reduce(Int.min) { max($0, $1.request.placement.priority) }
-            let tenant = works[0].request.placement.tenant
-            let isOwn = tenant == unit.tenant
-            let isLower = priority < unit.priority
-            guard isLower || entitled && !isOwn else { continue }
-            if !isOwn, works.contains(where: { use.isCovered($0.placement, of: tenant) }) { continue }
-            let lost = works.reduce(Int64(0)) { $0 + max(0, input.now - $1.sinceMilliseconds) }
-            result.append(
-                Victim(works: works.sorted { $0.id < $1.id }, priority: priority, lostMilliseconds: lost))
+        let all = allVictims()
+        // The first has the lowest priority.
+        guard let first = all.first, entitled || first.priority < unit.priority else { return [] }
+        return all.filter { victim in
+            guard victim.key != unit.key else { return false }
+            let isOwn = victim.tenant == unit.tenant
+            guard victim.priority < unit.priority || entitled && !isOwn else { return false }
+            return isOwn || !victim.works.contains { use.isCovered($0.placement, of: victim.tenant) }
         }
-        return result.sorted { $0.costsLess(than: $1) }
+    }
+
+    /// All that could be started again, the cheapest first.
+    private mutating func allVictims() -> [Victim] {
+        if let knownVictims { return knownVictims }
+        let groups = Dictionary(grouping: placed) { UnitKey($0.id, $0.request) }
+        let all = groups.filter { $0.value.allSatisfy(\.mayRestart) }.map { key, works in
+            Victim(
+                key: key, works: works.sorted { $0.id < $1.id },
+                priority: works.reduce(Int.min) { max($0, $1.request.placement.priority) },
+                lostMilliseconds: works.reduce(Int64(0)) { $0 + max(0, input.now - $1.sinceMilliseconds) })
+        }.sorted { $0.costsLess(than: $1) }
+        knownVictims = all
+        return all
     }
 
     /// Whether a set may be ended together: none of them is within its tenant's guarantee once the others are gone.

@@ -9,10 +9,14 @@ import HCSModel
 package struct QueueCycle {
     /// A preemptor that preempted in vain waits so long.
     package static let restMilliseconds: Int64 = 60_000
+    /// One that searched for victims in vain searches again after this, later where many do.
+    static let searchRestMilliseconds: Int64 = 10_000
     /// A victim gets so long over its grace to end.
     package static let victimSlackMilliseconds: Int64 = 60_000
-    /// Units for which others are ended in one cycle; the next ones have their turn in the next.
+    /// Units for which victims are searched in one cycle; the next ones have their turn in the next.
     static let preemptionsAtOnce = 8
+    package static let nodesLookedAt = 400_000
+    private static let leastLooks = 16
     /// Sets of victims, or of moves, that are tried in one search.
     static let searchLimit = 4_000
 
@@ -24,21 +28,30 @@ package struct QueueCycle {
     var room: PlacementCycle
     var decisions: [QueueDecision] = []
     /// What has a place and may keep it.
-    var placed: [PlacedWork]
+    var placed: [PlacedWork] { didSet { knownVictims = nil } }
     var draining: [DrainingWork]
-    /// A cycle only fills: what was refused stays refused in it, so thousands of like requests cost one look.
-    private var refusals: [[PlacementRequest]: String] = [:]
-    var inVain: Set<[PlacementRequest]> = []
+    /// What may be ended as one, the cheapest first; nil = not looked for since something changed.
+    var knownVictims: [Victim]?
+    /// A cycle only fills: what was refused stays refused in it.
+    private var refused: RefusedRequests
+    /// For which no victims are enough.
+    var inVain: RefusedRequests
     var preemptionsLeft = QueueCycle.preemptionsAtOnce
+    private var looked: Set<[PlacementRequest]> = []
+    private var looksLeft = 0
 
     /// Runs a cycle.
     /// - Parameters:
     ///   - book: what the last cycle left.
     ///   - room: with all that is placed and all that drains in it.
+    ///   - nodesLookedAt: for requests that are new to the cycle: what comes later in the order has its turn in one of
+    ///     the next cycles.
     package static func run(
-        _ input: QueueInput, policy: QueuePolicy, book: inout QueueBook, room: PlacementCycle
+        _ input: QueueInput, policy: QueuePolicy, book: inout QueueBook, room: PlacementCycle,
+        nodesLookedAt: Int = QueueCycle.nodesLookedAt
     ) -> [QueueDecision] {
         var cycle = QueueCycle(input, policy: policy, book: book, room: room)
+        cycle.looksLeft = max(leastLooks, nodesLookedAt / max(1, room.snapshot.nodes.count))
         cycle.run()
         book = cycle.book
         return cycle.decisions
@@ -52,6 +65,9 @@ package struct QueueCycle {
         placed = input.placed
         draining = input.draining
         use = QuotaUse(policy: policy, input: input)
+        let byTenant = !policy.tenants.isEmpty
+        refused = RefusedRequests(byTenant: byTenant, byPriority: false)
+        inVain = RefusedRequests(byTenant: byTenant, byPriority: true)
     }
 
     private mutating func run() {
@@ -64,9 +80,27 @@ package struct QueueCycle {
         for unit in line { serveReserved(unit) }
         let served = Set(line.map(\.key))
         var order = FairOrder(waiting.filter { !served.contains($0.key) })
+        let looks = looksLeft
+        var passed: Set<UnitKey> = []
+        var serial = use.serial
         while let unit = order.next(share: { use.share(of: $0, capacity: input.capacity) }) {
+            defer {
+                if serial != use.serial { order.sharesChanged() }
+                serial = use.serial
+            }
+            let isKnown = refused.reason(for: unit.requests) != nil || looked.contains(unit.requests)
+            // Half of the looks are for those that were passed over before.
+            guard isKnown || looksLeft > (book.passedOver.contains(unit.key) ? 0 : looks / 2) else {
+                passed.insert(unit.key)
+                continue
+            }
+            book.passedOver.remove(unit.key)
             if !serve(unit) { preemptOrWait(unit) }
         }
+        guard !input.isPartial else { return }
+        // Only when all of them had their turn do others come.
+        book.passedOver.formIntersection(passed)
+        if book.passedOver.isEmpty { book.passedOver = passed }
     }
 
     // MARK: Order
@@ -108,13 +142,14 @@ package struct QueueCycle {
     }
 
     private mutating func serve(_ unit: QueueUnit) -> Bool {
-        guard refusals[unit.requests] == nil else { return false }
+        guard refused.reason(for: unit.requests) == nil else { return false }
+        if looked.insert(unit.requests).inserted { looksLeft -= unit.members.count }
         switch place(unit) {
         case .placed(let placements):
             take(unit, placements)
             return true
         case .refused(let why):
-            refusals[unit.requests] = why
+            refused.note(unit.requests, why)
             return false
         case .overQuota(let why):
             wait(unit, .quota, why)
@@ -123,7 +158,7 @@ package struct QueueCycle {
     }
 
     private mutating func preemptOrWait(_ unit: QueueUnit) {
-        let why = refusals[unit.requests] ?? "no room"
+        let why = refused.reason(for: unit.requests) ?? "no room"
         guard !preempt(for: unit) else { return }
         wait(unit, .room, why)
     }
@@ -132,7 +167,7 @@ package struct QueueCycle {
     private mutating func serveReserved(_ unit: QueueUnit) {
         guard let claim = book.claims[unit.key] else {
             if !serve(unit) && !preempt(for: unit) && !reserve(for: unit) {
-                wait(unit, .room, refusals[unit.requests] ?? "no room")
+                wait(unit, .room, refused.reason(for: unit.requests) ?? "no room")
             }
             return
         }
