@@ -76,7 +76,7 @@ var targets: [Target] = [
         "HCSHealth", ["HCSModel", .product(name: "Yams", package: "Yams")],
         resources: [.embedInCode("Data/health.yaml"), .embedInCode("Data/fault-catalogue.csv")]),
     module("HCSYAML", ["HCSModel", .product(name: "Yams", package: "Yams")]),
-    module("HCSPlacement", ["HCSModel", .product(name: "Yams", package: "Yams")]),
+    module("HCSPlacement", ["HCSModel"]),
     module("HCSSystem", ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"]),
     module("HCSCatalog", ["HCSModel", "HCSSystem"], resources: [.embedInCode("Data/catalog.csv")]),
     module("HCSSimulation", ["HCSModel", "HCSSystem", "CHCSSimulation"]),
@@ -93,7 +93,7 @@ var targets: [Target] = [
     tests("HCSModelTests", ["HCSModel"]),
     tests(
         "HCSHealthTests", ["HCSHealth", "HCSModel", .product(name: "Yams", package: "Yams")], exclude: ["Scenarios"]),
-    tests("HCSPlacementTests", ["HCSPlacement", "HCSModel", "HCSCatalog"]),
+    tests("HCSPlacementTests", ["HCSPlacement", "HCSModel", "HCSCatalog", "HCSYAML"]),
     tests("HCSYAMLTests", ["HCSYAML", "HCSModel"]),
     tests("HCSSystemTests", ["HCSSystem", "HCSModel", "CHCSSegment", "CHCSSystem"]),
     tests(

@@ -26,20 +26,5 @@ extension ClusterState {
     }
 
     /// What is placed, with what its processes use by their segments' count.
-    func runningWork() -> [RunningWork] {
-        workloads.values.compactMap { record in
-            guard record.phase == .assigned || record.phase == .running, let node = record.node else { return nil }
-            let asked = record.spec.placement
-            let usage = nodes[node]?.report?.workloads.first { $0.id == record.id && $0.attempt == record.attempt }?
-                .usage
-            return RunningWork(
-                id: record.id, name: record.spec.name, priority: asked.priority,
-                placement: .init(
-                    node: node, grants: record.grants, cpuMilli: asked.cpuMilli, memory: asked.memory,
-                    group: PlacementRequest(record.spec).spreadGroup),
-                used: Dictionary(
-                    (usage ?? []).map { ($0.device, $0.used.adding($0.overhead ?? .zero)) },
-                    uniquingKeysWith: { $0.adding($1) }))
-        }
-    }
+    private func runningWork() -> [PlacedWork] { queueInput(focus: [], now: 0).placed }
 }

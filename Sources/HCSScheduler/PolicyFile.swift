@@ -2,6 +2,7 @@ import Foundation
 import HCSModel
 package import HCSPlacement
 import HCSSystem
+import HCSYAML
 
 /// `scheduler.yaml` of the configuration directory.
 package enum PolicyFile {
@@ -11,11 +12,14 @@ package enum PolicyFile {
     package static func load(directory: String) throws(SchedulerError) -> (policy: QueuePolicy, path: String?) {
         let path = directory + "/" + name
         guard FileManager.default.fileExists(atPath: path) else { return (QueuePolicy(), nil) }
-        let text: String
-        do {
-            text = String(decoding: try SmallFile.read(path, limit: QueuePolicy.fileLimit), as: UTF8.self)
-        } catch { throw SchedulerError(.configuration, "cannot read \(path): \(error)") }
-        do throws(ModelError) { return (try QueuePolicy(yaml: text, name: path), path) } catch {
+        let bytes: [UInt8]
+        do { bytes = try SmallFile.read(path, limit: YAMLDocument.maximumBytes) } catch {
+            throw SchedulerError(.configuration, "cannot read \(path): \(error)")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw SchedulerError(.configuration, "\(path) is not UTF-8")
+        }
+        do throws(ModelError) { return (try YAMLDocument(text, name: path).decode(QueuePolicy.self), path) } catch {
             throw SchedulerError(.configuration, error.message)
         }
     }

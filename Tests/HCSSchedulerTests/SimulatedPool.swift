@@ -7,22 +7,6 @@ import HCSStore
 // Swift Testing has an ExitStatus of its own.
 private typealias ExitStatus = HCSModel.ExitStatus
 
-/// SplitMix64, a public domain algorithm by Sebastiano Vigna.
-struct SimulationRandom: RandomNumberGenerator {
-    private var state: UInt64
-    init(seed: UInt64) { state = seed }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
-    }
-
-    mutating func chance(_ percent: Double) -> Bool { Double.random(in: 0..<100, using: &self) < percent }
-}
-
 /// Hosts with agents and processes, all simulated, under the scheduler's own state. A step is a minute of the wall clock.
 struct SimulatedPool {
     struct Process {
@@ -52,7 +36,7 @@ struct SimulatedPool {
     static let longestRun = 100
     static let stepMilliseconds: Int64 = 60_000
 
-    var random: SimulationRandom
+    var random: SplitMix64
     var state: ClusterState
     var hosts: [Host]
     var step = 0
@@ -80,7 +64,7 @@ struct SimulatedPool {
         ])
 
     init(seed: UInt64) {
-        random = SimulationRandom(seed: seed)
+        random = SplitMix64(state: seed)
         state = ClusterState(
             StoredState(revision: .zero, nodes: [], workloads: []),
             settings: SchedulerSettings(margin: .zero, queue: Self.policy),
@@ -312,4 +296,8 @@ struct SimulatedPool {
                 && !state.cordons.keys.contains { $0.node == host.name }
         } >= 3
     }
+}
+
+extension SplitMix64 {
+    fileprivate mutating func chance(_ percent: Double) -> Bool { Double.random(in: 0..<100, using: &self) < percent }
 }

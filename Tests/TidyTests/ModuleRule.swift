@@ -50,7 +50,7 @@ extension ModuleRule {
             "HCSHealth", own: ["HCSModel"], outside: ["Collections", "DequeModule", "OrderedCollections", "Yams"],
             platform: ["Foundation", "Glibc"], never: pure),
         ModuleRule(
-            "HCSPlacement", own: ["HCSModel"], outside: ["Collections", "HeapModule", "OrderedCollections", "Yams"],
+            "HCSPlacement", own: ["HCSModel"], outside: ["Collections", "HeapModule", "OrderedCollections"],
             platform: ["Foundation", "Glibc"], never: pure),
         ModuleRule(
             "HCSSystem", own: ["HCSModel", "CHCSGuard", "CHCSSegment", "CHCSSystem", "CLibELF", "CNUMA"],

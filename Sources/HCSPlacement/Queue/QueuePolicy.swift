@@ -52,8 +52,8 @@ package struct QueuePolicy: Hashable, Sendable {
         }
 
         package func contains(node: String, model: String) -> Bool {
-            (nodes.isEmpty || nodes.contains { Pattern.matches($0, node) })
-                && (models.isEmpty || models.contains { Pattern.matches($0, model) })
+            (nodes.isEmpty || nodes.contains { NamePattern.matches($0, node) })
+                && (models.isEmpty || models.contains { NamePattern.matches($0, model) })
         }
     }
 
@@ -134,33 +134,5 @@ package struct QueuePolicy: Hashable, Sendable {
                 + (tenant.pools ?? []).sorted().joined(separator: ", ")
         }
         return nil
-    }
-}
-
-/// Names with `*` for any text.
-package enum Pattern {
-    package static func matches(_ pattern: String, _ text: String) -> Bool {
-        let p = Array(pattern.lowercased().utf8), t = Array(text.lowercased().utf8)
-        var i = 0, j = 0
-        var star: Int?
-        var mark = 0
-        while j < t.count {
-            if i < p.count, p[i] == UInt8(ascii: "*") {
-                star = i
-                mark = j
-                i += 1
-            } else if i < p.count, p[i] == t[j] {
-                i += 1
-                j += 1
-            } else if let last = star {
-                i = last + 1
-                mark += 1
-                j = mark
-            } else {
-                return false
-            }
-        }
-        while i < p.count, p[i] == UInt8(ascii: "*") { i += 1 }
-        return i == p.count
     }
 }
