@@ -168,10 +168,9 @@ extension ClusterState {
         }
     }
 
-    /// Why a tenant may not have more of what a workload has; nil = it may.
-    func quotaObjection(to more: Amounts, of record: WorkloadRecord, now: Int64) -> String? {
-        QuotaUse(policy: policy, input: queueInput(now: now)).objection(
-            to: more, for: record.spec.placement.tenant)
+    /// Why a tenant may not have more beside what it has, wherever it is; nil = it may.
+    func limitObjection(to more: Amounts, for tenant: String) -> String? {
+        QuotaUse(policy: policy, input: queueInput(focus: [], now: 0)).objection(to: more, for: tenant)
     }
 }
 
@@ -182,7 +181,7 @@ extension ClusterState {
         for (other, claim) in book.claims where other != key {
             for placement in claim.placements { room.reserve(placement) }
         }
-        room.quota = QuotaUse(policy: policy, input: queueInput(now: 0))
+        room.quota = QuotaUse(policy: policy, input: queueInput(focus: [], now: 0))
         return room
     }
 }

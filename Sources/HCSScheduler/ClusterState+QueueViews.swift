@@ -71,7 +71,11 @@ extension ClusterState {
         guard record.phase == .queued else {
             throw .conflict("workload '\(record.spec.name)' is \(record.phase.rawValue): it does not wait for room")
         }
-        let key = UnitKey(record.id, PlacementRequest(record.spec))
+        let asked = PlacementRequest(record.spec)
+        if let why = limitObjection(to: Amounts(asking: asked), for: asked.placement.tenant) {
+            throw .conflict("workload '\(record.spec.name)' does not wait for room: \(why)")
+        }
+        let key = UnitKey(record.id, asked)
         return try defragment(key, record.spec.name, input, room, request, monotonic: monotonic, now: now)
     }
 
@@ -112,9 +116,10 @@ extension ClusterState {
                 book.keepRoom(
                     placements, for: key, while: moves.map(\.work), reason: "waits for \(moves.count) moves", now: now)
             }
-            let verb = request.run ? "are under way" : "would do"
+            let isOne = moves.count == 1
+            let verb = request.run ? isOne ? "is under way" : "are under way" : isOne ? "makes" : "make"
             return answer(
-                "\(moves.count == 1 ? "1 move" : "\(moves.count) moves") \(verb) to make room for \(name)",
+                "\(isOne ? "1 move" : "\(moves.count) moves") \(verb)\(request.run ? " to make" : "") room for \(name)",
                 moves: moves,
                 then: placements, proven: plan.isProven)
         }

@@ -23,7 +23,7 @@ extension ClusterState {
                 try checkRoom(for: record, on: grant, raisedTo: change.vram)
             }
             let more = record.grants.reduce(ByteCount.zero) { $0.adding(change.vram.subtracting($1.quota)) }
-            if more > .zero, let why = quotaObjection(to: Amounts(vram: more), of: record, now: now) {
+            if more > .zero, let why = limitObjection(to: Amounts(vram: more), for: record.spec.placement.tenant) {
                 throw .conflict("\(change.vram) for workload '\(record.spec.name)': \(why)")
             }
         case .stopping, .succeeded, .failed, .deleted:

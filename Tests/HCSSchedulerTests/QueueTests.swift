@@ -130,6 +130,11 @@ private typealias ExitStatus = HCSModel.ExitStatus
         let waiting = try await scheduler.submit(work("w2", 20, tenant: "a"))
         #expect(waiting.message == "tenant a would have 60Gi of 50Gi device memory, its limit")
         #expect(await scheduler.queue().items.map(\.code) == ["quota"])
+        #expect(try await scheduler.explain("w2").summary == waiting.message)
+        #expect(try await scheduler.plan(work("w3", 20, tenant: "a")).summary == waiting.message)
+        await #expect {
+            try await scheduler.defragment(DefragmentationRequest(workload: "w2", run: false, by: "ada"))
+        } throws: { ($0 as? APIProblem)?.detail.contains(waiting.message) == true }
         await #expect {
             try await scheduler.resize("w1", WorkloadChange(vram: .gibibytes(60)))
         } throws: { ($0 as? APIProblem)?.detail.contains("60Gi of 50Gi") == true }

@@ -32,15 +32,20 @@ extension QueuePolicy {
         return lines.joined(separator: "\n") + "\n"
     }
 
+    /// As a person writes it, where that is exact.
+    private static func text(_ size: ByteCount) -> String {
+        (try? ByteCount.parse("\(size)")) == size ? "\(size)" : "\(size.bytes)"
+    }
+
     private static func lines(of quota: Quota, indent: String) -> [String] {
         [("guarantee", quota.guarantee), ("limit", quota.limit)].compactMap { name, bound in
             guard !bound.isEmpty else { return nil }
             var parts: [String] = []
             if let devices = bound.devices { parts.append("devices: \(devices)") }
-            if let vram = bound.vram { parts.append("vram: \"\(vram.bytes)\"") }
+            if let vram = bound.vram { parts.append("vram: \(text(vram))") }
             if let compute = bound.computeMilli { parts.append("compute: \(AmountBound.decimal(compute))") }
             if let cpu = bound.cpuMilli { parts.append("cpu: \(AmountBound.decimal(cpu))") }
-            if let memory = bound.memory { parts.append("memory: \"\(memory.bytes)\"") }
+            if let memory = bound.memory { parts.append("memory: \(text(memory))") }
             return "\(indent)\(name): {\(parts.joined(separator: ", "))}"
         }
     }

@@ -35,6 +35,10 @@ struct ShowQueueCommand: AsyncParsableCommand {
     func run() async throws {
         var view = try await connection.withClient { try await $0.queue() }
         if let tenant {
+            guard view.tenants.contains(where: { $0.name == tenant }) else {
+                let known = view.tenants.map(\.name).joined(separator: ", ")
+                throw APIProblem.notFound("no tenant '\(tenant.prefix(80))'; there are: \(known)")
+            }
             view.items = view.items.filter { $0.tenant == tenant }
             view.tenants = view.tenants.filter { $0.name == tenant }
         }
