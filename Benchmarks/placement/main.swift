@@ -2,7 +2,7 @@ import Foundation
 import HCSPlacement
 
 /// Decisions per second of the placement core on one thread (README.md).
-///   bench-placement [--variants | --cycle] [NODES.csv PODS.csv]
+///   bench-placement [--variants | --cycle | --queue] [NODES.csv PODS.csv]
 let arguments = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
 let sizes = [1213, 5000, 10000]
 
@@ -131,6 +131,10 @@ do {
     let (trace, what) = try load()
     if CommandLine.arguments.contains("--variants") {
         try compareVariants(trace)
+        exit(0)
+    }
+    if CommandLine.arguments.contains("--queue") {
+        try printQueueTable(trace, nodes: sizes[0])
         exit(0)
     }
     if !CommandLine.arguments.contains("--cycle") {
