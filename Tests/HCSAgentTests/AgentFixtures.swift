@@ -8,6 +8,7 @@ import HCSSystem
 import HCSTestSupport
 import Logging
 import NativeArtifacts
+import Synchronization
 
 enum AgentFixtures {
     static let logger: Logger = {
@@ -170,5 +171,30 @@ final class SupervisedHost: Sendable {
             throw error
         }
         await host.cleanUp()
+    }
+}
+
+/// What was logged, as `level text`.
+final class KeptLines: Sendable {
+    private let kept = Mutex<[String]>([])
+
+    var texts: [String] { kept.withLock { $0 } }
+
+    var logger: Logger {
+        var logger = Logger(label: "test") { _ in Handler(lines: self) }
+        logger.logLevel = .trace
+        return logger
+    }
+
+    private struct Handler: LogHandler {
+        let lines: KeptLines
+        var logLevel = Logger.Level.trace
+        var metadata: Logger.Metadata = [:]
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) { lines.kept.withLock { $0.append("\(event.level) \(event.message)") } }
     }
 }
