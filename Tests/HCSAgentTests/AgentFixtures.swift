@@ -87,15 +87,17 @@ final class SupervisedHost: Sendable {
         segments = "/dev/shm/\(directory.path.split(separator: "/").last ?? "hcs-test")"
     }
 
-    func supervisor(user: String? = AgentFixtures.isRoot ? "nobody" : nil, shim: String = NativeArtifacts.shim)
-        -> WorkloadSupervisor
-    {
-        WorkloadSupervisor(
-            settings: .init(
-                directory: directory.file("workloads"), bootID: AgentFixtures.bootID,
-                interceptor: NativeArtifacts.interceptor,
-                workloadUser: user), launcher: ShimLauncher(shim: shim, logLimit: 64 << 10), segmentDirectory: segments,
-            logger: AgentFixtures.logger)
+    func supervisor(
+        user: String? = AgentFixtures.isRoot ? "nobody" : nil, shim: String = NativeArtifacts.shim,
+        keptCordons: KeptCordons? = nil, logger: Logger = AgentFixtures.logger
+    ) -> WorkloadSupervisor {
+        var settings = WorkloadSupervisor.Settings(
+            directory: directory.file("workloads"), bootID: AgentFixtures.bootID,
+            interceptor: NativeArtifacts.interceptor, workloadUser: user)
+        settings.keptCordons = keptCordons
+        return WorkloadSupervisor(
+            settings: settings, launcher: ShimLauncher(shim: shim, logLimit: 64 << 10), segmentDirectory: segments,
+            logger: logger)
     }
 
     func apply(_ assignments: [Assignment], to supervisor: WorkloadSupervisor) async {
