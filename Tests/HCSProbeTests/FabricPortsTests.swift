@@ -80,6 +80,7 @@ import Testing
         tree.removeDirectory("/sys/class/infiniband/hfi1_0/ports/1")
         let gone = source.look().hostEvents
         #expect(gone.map(\.severity) == [.info] && gone[0].message.contains("not there any more"))
+        #expect(source.look().hostEvents.isEmpty, "and told once")
         try port("1: DOWN", at: "hfi1_0/1")
         #expect(source.look().hostEvents.isEmpty, "when it comes back it is another")
     }

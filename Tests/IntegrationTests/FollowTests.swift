@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Glibc
 import HCSAPI
@@ -5,6 +6,8 @@ import HCSModel
 import HCSTestSupport
 import Synchronization
 import Testing
+
+@testable import hcs
 
 /// `hcs events --follow` over what a scheduler does in its life.
 @Suite("Events are followed on") struct FollowTests {
@@ -28,6 +31,19 @@ import Testing
         #expect(cluster.schedulerURL != first)
         #expect(await eventually { starts() == 2 }, "\(cluster.output("follow"))")
         withExtendedLifetime(taken) {}
+    }
+
+    @Test("a scheduler whose address file is gone is where it was last, and what the user says beats the file")
+    func address() throws {
+        let directory = try TemporaryDirectory()
+        let paths = LocalPaths(environment: ["HCS_STATE_DIR": directory.path], uid: 1)
+        let options = try SchedulerOptions.parse([])
+        #expect(try options.resolveURL(paths) == SchedulerOptions.defaultURL)
+        #expect(try options.resolveURL(paths, otherwise: "http://h:1") == "http://h:1")
+        try directory.write("http://h:2\n", to: "address")
+        #expect(try options.resolveURL(paths, otherwise: "http://h:1") == "http://h:2")
+        let said = try SchedulerOptions.parse(["--scheduler", "http://h:3"])
+        #expect(try said.resolveURL(paths, otherwise: "http://h:1") == "http://h:3")
     }
 
     @Test("a scheduler that answers with an error of its own is waited for, any other error ends it")
