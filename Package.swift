@@ -73,7 +73,7 @@ var targets: [Target] = [
 
     module("HCSModel"),
     module(
-        "HCSHealth", ["HCSModel", .product(name: "Yams", package: "Yams")],
+        "HCSHealth", ["HCSModel", "HCSYAML"],
         resources: [.embedInCode("Data/health.yaml"), .embedInCode("Data/fault-catalogue.csv")]),
     module("HCSYAML", ["HCSModel", .product(name: "Yams", package: "Yams")]),
     module("HCSPlacement", ["HCSModel"]),

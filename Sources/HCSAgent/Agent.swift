@@ -172,6 +172,9 @@ package enum Agent {
                 workloadUser: configuration.isRoot ? configuration.workloadUser : nil, segmentGroup: group,
                 simulated: simulation.map { .init(libraryDirectory: $0.libraryDirectory, stateFile: $0.stateFile) })
             settings.escapePolicy = configuration.escapePolicy
+            if configuration.scheduler != nil {
+                settings.keptCordons = KeptCordons(path: configuration.cordonsPath, node: configuration.nodeName)
+            }
             supervisor = WorkloadSupervisor(
                 settings: settings,
                 launcher: ShimLauncher(shim: configuration.shim), segmentDirectory: configuration.segmentDirectory,

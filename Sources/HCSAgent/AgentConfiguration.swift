@@ -91,6 +91,7 @@ package struct AgentConfiguration: Hashable, Sendable {
     package var socketPath: String { "\(runtimeDirectory)/agent.sock" }
     package var workloadsDirectory: String { "\(stateDirectory)/workloads" }
     package var leasesDirectory: String { "\(stateDirectory)/leases" }
+    package var cordonsPath: String { "\(stateDirectory)/cordons.json" }
     package var healthStatePath: String { "\(stateDirectory)/health.json" }
     package var healthPolicyPath: String { "\(configDirectory)/health.yaml" }
     package var catalogDirectory: String { "\(configDirectory)/catalog.d" }

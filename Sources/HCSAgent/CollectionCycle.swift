@@ -23,6 +23,7 @@ package struct CollectionCycle: Service {
     private let interval: Duration
     private let trustUserKernelLog: Bool
     private let logger: Logger
+    private let faultLog: FaultLog
 
     package init(
         devices: DeviceManager, probes: ProbeRunner, health: HealthMonitor, supervisor: WorkloadSupervisor,
@@ -39,6 +40,7 @@ package struct CollectionCycle: Service {
         self.interval = interval
         self.trustUserKernelLog = trustUserKernelLog
         self.logger = logger
+        faultLog = FaultLog(logger: logger)
     }
 
     package func run() async throws {
@@ -160,8 +162,7 @@ package struct CollectionCycle: Service {
         for event in events {
             switch event {
             case .host(let what):
-                logger.log(
-                    level: what.severity < .warning ? .debug : .warning, "\(what.kind.rawValue): \(what.message)")
+                faultLog.tell(what, at: MonotonicClock.nowMilliseconds())
                 if let fault = HostFault(what), case .counted = await health.record(fault) { news = true }
             case .kernelLog(let line):
                 // What stands in the log from an earlier simulation concerns nobody now; real history does.
@@ -202,16 +203,8 @@ package struct CollectionCycle: Service {
 
     /// Whether a device's evidence changed.
     private func note(_ fault: Fault, _ outcome: HealthAnalyzer.FaultOutcome) -> Bool {
-        switch outcome {
-        case .counted(let ids):
-            logger.warning(
-                "\(fault.family) \(fault.code) on \(ids.map(\.uuid).joined(separator: ", ")): \(fault.record)")
-            return true
-        case .unmatched: logger.warning("\(fault.family) \(fault.code) on no device known here: \(fault.record)")
-        case .notDeviceFault:
-            logger.info("\(fault.family) \(fault.code), which is no fault of a device: \(fault.record)")
-        case .duplicate: break
-        }
-        return false
+        faultLog.tell(fault, outcome, at: MonotonicClock.nowMilliseconds())
+        guard case .counted = outcome else { return false }
+        return true
     }
 }

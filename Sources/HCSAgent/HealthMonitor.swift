@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 package import HCSHealth
 package import HCSModel
 import HCSSystem
@@ -34,7 +35,8 @@ package actor HealthMonitor {
     }
     private let logger: Logger
 
-    /// Reads the state file. One that is damaged is set aside (`.damaged`), never silently overwritten.
+    /// Reads the state file. One that is damaged is set aside (`.damaged`), never silently overwritten, and the one before
+    /// it (`.previous`) taken in its place.
     package init(
         policy: HealthPolicy, bootID: String, path: String, sampleSeconds: Double = 10, logger: Logger,
         clocks: @escaping @Sendable () -> Clocks = { .present }
@@ -152,26 +154,43 @@ package actor HealthMonitor {
     private func write(_ state: HealthState) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
-        try AtomicFile.write(Array(try encoder.encode(state)), to: path)
+        let bytes = Array(try encoder.encode(state))
+        Self.keepPrevious(path)
+        try AtomicFile.write(bytes, to: path)
         saved = state.pressing
     }
 
+    // MARK: The file
+
+    private static func previous(_ path: String) -> String { path + ".previous" }
+
+    /// A second name for the file that is about to be replaced: in a storm that is several times a second, so nothing is
+    /// copied. Where the file system has no such names, or there is no file yet, what was kept stays.
+    private static func keepPrevious(_ path: String) {
+        let name = previous(path) + ".tmp"
+        unlink(name)
+        guard link(path, name) == 0 else { return }
+        rename(name, previous(path))
+        // Both were names of one file already: then nothing was renamed.
+        unlink(name)
+    }
+
+    /// No file: nothing was ever known here, or somebody wants to begin anew. A damaged one: what was written before it.
     private static func load(_ path: String, _ logger: Logger) -> HealthState? {
-        let bytes: [UInt8]
-        do { bytes = try SmallFile.read(path, limit: maximumBytes) } catch {
-            if error.code != .notFound { setAside(path, error, logger) }
-            return nil
-        }
-        do { return try JSONDecoder().decode(HealthState.self, from: Data(bytes)) } catch {
-            setAside(path, error, logger)
-            return nil
+        do { return try read(path) } catch {
+            if (error as? SystemError)?.code == .notFound { return nil }
+            let before = try? read(previous(path))
+            DamagedFile.setAside(
+                path, error,
+                before == nil ? "latched faults in it are lost" : "\(previous(path)) is taken in its place",
+                logger)
+            if before != nil { rename(previous(path), path) }
+            return before
         }
     }
 
-    private static func setAside(_ path: String, _ error: any Error, _ logger: Logger) {
-        let aside = path + ".damaged"
-        logger.error("\(path) is damaged and set aside as \(aside); latched faults in it are lost: \(error)")
-        rename(path, aside)
+    private static func read(_ path: String) throws -> HealthState {
+        try JSONDecoder().decode(HealthState.self, from: Data(try SmallFile.read(path, limit: maximumBytes)))
     }
 }
 

@@ -32,6 +32,7 @@ extension HostFault {
             // From all that it had, known or not.
             (kind, devices) = (.holderGone, [])
         case .fabricManager: kind = .fabricManager
+        case .fabricPort: kind = .fabricPort
         case .holderSignal, .pressure, .vendorCall: return nil
         }
         let severity: Severity
@@ -42,7 +43,8 @@ extension HostFault {
         }
         self.init(
             kind: kind, severity: severity, count: event.count, devices: devices, pid: event.pid, seconds: event.amount,
-            message: event.message, source: "\(event.kind.rawValue) (\(event.seen.via.rawValue))",
+            subject: kind == .fabricPort ? event.codes.first : nil, message: event.message,
+            source: "\(event.kind.rawValue) (\(event.seen.via.rawValue))",
             atMilliseconds: event.seen.atMilliseconds)
     }
 

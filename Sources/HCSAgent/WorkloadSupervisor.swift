@@ -19,6 +19,8 @@ package actor WorkloadSupervisor {
         package var segmentGroup: UInt32?
         package var simulated: WorkloadEnvironment.Simulated?
         package var escapePolicy = EscapePolicy.report
+        /// nil where no scheduler could lift what is kept.
+        package var keptCordons: KeptCordons?
 
         package init(
             directory: String, leaseDirectory: String? = nil, bootID: String, interceptor: String,
@@ -80,9 +82,11 @@ package actor WorkloadSupervisor {
     /// nil until the scheduler said anything: then nothing is started and nothing is stopped.
     var desired: [WorkloadID: Assignment]?
     var waitingSince: [AttemptKey: Int64] = [:]
-    /// As the scheduler told them last, by this node's name there; nothing before it said anything.
+    /// As the scheduler told them last, by this node's name there; before it said anything as they were kept.
     private var cordons: [Cordon.Target: Cordon] = [:]
     private var node = ""
+    /// What the file of them holds; nil: nobody knows.
+    private var writtenCordons: [Cordon]?
     var devices: [DeviceID: DeviceReport] = [:]
     var toldProblems: [WorkloadID: [String]] = [:]
     var leases: [WorkloadID: LeaseEntry] = [:]
@@ -116,10 +120,30 @@ package actor WorkloadSupervisor {
         desired = Dictionary(
             assignments.workloads.map { ($0.id, $0) }, uniquingKeysWith: { a, b in a.attempt >= b.attempt ? a : b })
         waitingSince = waitingSince.filter { desired?[$0.key.id]?.attempt == $0.key.attempt }
-        cordons = Dictionary(
-            (assignments.cordons ?? []).map { ($0.target, $0) }, uniquingKeysWith: { first, _ in first })
-        node = assignments.node
+        heed(assignments.cordons ?? [], of: assignments.node)
         tick()
+    }
+
+    private func heed(_ told: [Cordon], of node: String) {
+        let bounded = KeptCordons.bounded(told, of: node)
+        self.node = node
+        cordons = Dictionary(bounded.map { ($0.target, $0) }, uniquingKeysWith: { first, _ in first })
+        guard let kept = settings.keptCordons, bounded != writtenCordons else { return }
+        do {
+            try kept.write(bounded)
+            writtenCordons = bounded
+        } catch {
+            logger.error("cordons are not kept over a restart of this agent: \(error)")
+        }
+    }
+
+    private func rediscoverCordons() {
+        guard let kept = settings.keptCordons else { return }
+        let cordons = kept.read(logger)
+        writtenCordons = cordons
+        guard !cordons.isEmpty else { return }
+        heed(cordons, of: kept.node)
+        logger.notice("\(cordons.count) cordons are heeded until the scheduler is heard")
     }
 
     /// What an operator took out of service: the device, or the whole node.
@@ -141,6 +165,7 @@ package actor WorkloadSupervisor {
             do { try rediscover(key) } catch { logger.error("workload \(key) not taken up: \(error)") }
         }
         rediscoverLeases()
+        rediscoverCordons()
         let known = Set(entries.values.filter { $0.ended == nil }.map(\.record.key.id)).union(leases.keys)
         let swept = quotas.sweep(keeping: known)
         if swept > 0 { logger.info("\(swept) segments of ended workloads removed") }

@@ -49,6 +49,7 @@ extension DeviceEvidence {
         narrowSinceMilliseconds?.shift(by: step)
         abandonedSinceMilliseconds?.shift(by: step)
         fabricManagerDown?.sinceMilliseconds.shift(by: step)
+        for port in Array(downPorts.keys) { downPorts[port]?.sinceMilliseconds.shift(by: step) }
         for lane in Array(downLinks.keys) { downLinks[lane]?.shift(by: step) }
         for i in stuck.indices {
             stuck[i].sinceMilliseconds.shift(by: step)

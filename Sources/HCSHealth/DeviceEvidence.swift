@@ -30,6 +30,8 @@ package struct DeviceEvidence: Hashable, Sendable {
     package var hasListedProcesses = false
     /// Of the node: its NVSwitches are without their fabric manager.
     package var fabricManagerDown: MissingService?
+    /// Of the node: its InfiniBand and RoCE ports that were active and are not.
+    package var downPorts: [String: MissingService] = [:]
     /// When memory began to be in use with no process that could hold it.
     package var abandonedSinceMilliseconds: Int64?
     package var duplicates = DuplicateFilter()
@@ -40,6 +42,7 @@ package struct DeviceEvidence: Hashable, Sendable {
 
     package static let maximumStuck = 16
     package static let maximumHolders = 4096
+    package static let maximumPorts = 1024
 
     package init(
         device: Device, memory: DeviceMemory = DeviceMemory(), at now: Int64 = 0, policy: HealthPolicy,
@@ -70,7 +73,7 @@ package struct DeviceEvidence: Hashable, Sendable {
     }
 }
 
-/// A service of the host that should run and does not.
+/// A service or a port of the host that should be up and is not.
 package struct MissingService: Hashable, Sendable {
     package var sinceMilliseconds: Int64
     package var source: String

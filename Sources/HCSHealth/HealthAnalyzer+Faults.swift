@@ -70,6 +70,7 @@ extension HealthAnalyzer {
         case .pcieError: return recordDevices(fault)
         case .thermalTrip where !fault.devices.isEmpty: return recordDevices(fault)
         case .fabricManager: return recordFabricManager(fault)
+        case .fabricPort: return recordFabricPort(fault)
         case .thermalTrip, .machineCheck, .memoryError, .firmwareRecord, .outOfMemoryKill, .kernelOops, .hungTask,
             .diskError:
             return recordNode(fault)
@@ -83,6 +84,22 @@ extension HealthAnalyzer {
         node.fabricManagerDown =
             isDown ? .init(sinceMilliseconds: fault.atMilliseconds, source: fault.source, detail: fault.message) : nil
         return .counted([])
+    }
+
+    /// Down for as long as it is; each return is a fault of its own.
+    private mutating func recordFabricPort(_ fault: HostFault) -> FaultOutcome {
+        guard !fault.simulated, let port = fault.subject else { return .notDeviceFault }
+        guard fault.severity == .corrected else {
+            guard node.downPorts[port] == nil, node.downPorts.count < DeviceEvidence.maximumPorts else {
+                return .duplicate
+            }
+            node.downPorts[port] = .init(
+                sinceMilliseconds: fault.atMilliseconds, source: fault.source, detail: fault.message)
+            return .counted([])
+        }
+        let wasDown = node.downPorts.removeValue(forKey: port) != nil
+        let flap = recordNode(fault)
+        return wasDown ? .counted([]) : flap
     }
 
     /// Of the devices that are named; where none of them is known here, of those that the process holds.

@@ -168,6 +168,7 @@ extension HealthPolicy {
         try seconds(processes.stuckSeconds, "processes.stuckSeconds", 0...86_400)
         try part(processes.penalty, "processes.penalty")
         try part(fabricManager.penalty, "fabricManager.penalty")
+        try part(fabricPort.penalty, "fabricPort.penalty")
         try share(processes.abandonedShare, "processes.abandonedShare")
         try positive(processes.abandonedGibibytes, "processes.abandonedGibibytes")
         try seconds(processes.abandonedSeconds, "processes.abandonedSeconds", 0...86_400)

@@ -33,6 +33,7 @@ package struct HealthPolicy: Hashable, Sendable, Codable {
     package var collector: Collector
     package var processes: Processes
     package var fabricManager: Flat
+    package var fabricPort: Flat
     package var throughput: Throughput
 
     /// penalty = cap x clamp((value - warn) / (bad - warn), 0, 1); with a half-life the value falls no faster than that.

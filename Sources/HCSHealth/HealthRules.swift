@@ -25,5 +25,5 @@ package enum HealthRules {
     ]
 
     /// Those that make the node's own score.
-    package static let ofNode: [any HealthRule] = [HardFault(), SoftFault(), FabricManagerDown()]
+    package static let ofNode: [any HealthRule] = [HardFault(), SoftFault(), FabricManagerDown(), FabricPortDown()]
 }

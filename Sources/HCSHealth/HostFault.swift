@@ -16,6 +16,8 @@ package struct HostFault: Hashable, Sendable {
         case diskError = "disk-error"
         /// NVSwitches without their fabric manager; `corrected`: it runs again.
         case fabricManager = "fabric-manager"
+        /// The InfiniBand or RoCE port `subject` was active and is not; `corrected`: it is again.
+        case fabricPort = "fabric-port"
         /// `devices` where it is a device's sensor; the node's otherwise.
         case thermalTrip = "thermal-trip"
         /// Process `pid` sits in one call for `seconds`. Told again when that has doubled.
@@ -34,6 +36,8 @@ package struct HostFault: Hashable, Sendable {
     package var devices: [PCIAddress]
     package var pid: Int32?
     package var seconds: Double?
+    /// Which of its kind.
+    package var subject: String?
     package var message: String
     /// The probe's name, and how it saw it.
     package var source: String
@@ -44,7 +48,8 @@ package struct HostFault: Hashable, Sendable {
 
     package init(
         kind: Kind, severity: Severity, count: UInt64 = 1, devices: [PCIAddress] = [], pid: Int32? = nil,
-        seconds: Double? = nil, message: String, source: String, atMilliseconds: Int64, simulated: Bool = false,
+        seconds: Double? = nil, subject: String? = nil, message: String, source: String, atMilliseconds: Int64,
+        simulated: Bool = false,
         sequence: UInt64? = nil
     ) {
         self.kind = kind
@@ -53,6 +58,7 @@ package struct HostFault: Hashable, Sendable {
         self.devices = devices
         self.pid = pid
         self.seconds = seconds
+        self.subject = subject
         self.message = message
         self.source = source
         self.atMilliseconds = atMilliseconds

@@ -37,6 +37,9 @@ package struct HostEvent: Hashable, Sendable {
         case pressure
         /// NVSwitches whose fabric manager does not run (error), or does again (info).
         case fabricManager = "fabric-manager"
+        /// An InfiniBand or RoCE port that was active is not (error), or is again, perhaps unseen between two readings
+        /// (info). `codes` is the port: `mlx5_0/1`.
+        case fabricPort = "fabric-port"
         /// A call into a vendor's library took `amount` seconds; `codes` is the function. Only where it was asked for.
         case vendorCall = "vendor-call"
     }

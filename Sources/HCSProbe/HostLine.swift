@@ -58,7 +58,8 @@ package struct HostLine: Hashable, Sendable {
         return (1...10).contains(pid) && rest.dropLast(pid).last == UInt8(ascii: ":")
     }
 
-    /// block/blk-core.c, fs/buffer.c, fs/ext4/super.c. Loop devices, optical drives and network disks say nothing of a host's.
+    /// block/blk-core.c, fs/buffer.c, fs/ext4/super.c (__ext4_error, ext4_handle_error). Loop devices, optical drives and
+    /// network disks say nothing of a host's.
     private static func isDiskError(_ line: [UInt8]) -> Bool {
         var text = line[...]
         if let rest = rest(of: line, after: "blk_update_request: ") { text = rest }
@@ -74,7 +75,57 @@ package struct HostLine: Hashable, Sendable {
             guard let rest = rest(of: text, after: start) else { continue }
             return isDisk(rest.prefix { $0 != end.utf8.first })
         }
+        if let told = message(of: "EXT4-fs", in: text) {
+            return told.elementsEqual("Remounting filesystem read-only".utf8)
+        }
+        if let told = message(of: "XFS", in: text) { return isShutdown(told) }
+        return isTimeout(text)
+    }
+
+    /// What a file system on a disk says: `XFS (sda1): …`.
+    private static func message(of system: String, in line: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        guard let rest = rest(of: line, after: "\(system) (") else { return nil }
+        let name = rest.prefix { $0 != UInt8(ascii: ")") }
+        return isDisk(name) ? Self.rest(of: rest.dropFirst(name.count), after: "): ") : nil
+    }
+
+    /// fs/xfs/xfs_fsops.c (xfs_do_force_shutdown) and fs/xfs/xfs_log.c (xlog_force_shutdown). From Linux 5.15 on the cause
+    /// has its flags in hexadecimal; an operator's own shutdown has SHUTDOWN_FORCE_UMOUNT (fs/xfs/xfs_mount.h) among them.
+    private static func isShutdown(_ text: ArraySlice<UInt8>) -> Bool {
+        let early = [
+            "Corruption of in-memory data detected.  Shutting down filesystem",
+            "Log I/O Error Detected. Shutting down filesystem", "I/O Error Detected. Shutting down filesystem",
+            "All device paths lost. Shutting down filesystem",
+        ]
+        if early.contains(where: { text.elementsEqual($0.utf8) }) { return true }
+        let starts = [
+            "Log I/O Error (0x", "Metadata I/O Error (0x", "Corruption of in-memory data (0x",
+            "Corruption of on-disk metadata (0x", "Block device removal (0x",
+            "Filesystem has been shut down due to log error (0x",
+        ]
+        for start in starts {
+            guard let rest = rest(of: text, after: start) else { continue }
+            let digits = rest.prefix { $0 != UInt8(ascii: ")") }
+            guard let flags = UInt32(String(decoding: digits, as: UTF8.self), radix: 16) else { return false }
+            let end = rest.dropFirst(digits.count)
+            return flags & 0x4 == 0 && (end.elementsEqual(").".utf8) || end.starts(with: ") detected at ".utf8))
+        }
         return false
+    }
+
+    /// drivers/nvme/host/pci.c (nvme_timeout, nvme_warn_reset): `nvme nvme0: I/O 97 QID 1 timeout, aborting`, newer ones
+    /// `I/O tag 97 (1061) opcode 0x2 (Read) QID 1 timeout, aborting req_op:READ(0) size:4096`.
+    private static func isTimeout(_ text: ArraySlice<UInt8>) -> Bool {
+        guard let rest = rest(of: text, after: "nvme nvme") else { return false }
+        let number = rest.prefix(while: isDigit)
+        guard (1...4).contains(number.count), let told = Self.rest(of: rest.dropFirst(number.count), after: ": ")
+        else { return false }
+        if told.starts(with: "controller is down; will reset: CSTS=0x".utf8) { return true }
+        let line = Array(told)
+        guard line.starts(with: "I/O ".utf8), contains(line, " QID ") else { return false }
+        return ["completion polled", "disable controller", "reset controller", "aborting"].contains {
+            contains(line, " timeout, \($0)")
+        }
     }
 
     private static func isDisk(_ name: ArraySlice<UInt8>) -> Bool {

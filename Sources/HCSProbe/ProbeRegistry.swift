@@ -17,6 +17,7 @@ package enum ProbeRegistry {
         { EventProbe<SensorLimits>(options: $0) },
         { EventProbe<Pressure>(options: $0) },
         { EventProbe<FabricManager>(options: $0) },
+        { EventProbe<FabricPorts>(options: $0) },
         { $0.timesDeviceCalls ? EventProbe<DeviceCalls>(options: $0) : nil },
         { $0.vendorCalls == nil ? nil : EventProbe<VendorCalls>(options: $0) },
     ]

@@ -7,6 +7,8 @@ package struct YAMLDocument {
     package static let maximumBytes = 1 << 18
     private static let maximumValues = 20_000
     private static let maximumDepth = 16
+    /// A complaint may quote a line that is as long as the file.
+    private static let maximumComplaint = 1024
 
     private let name: String
     private var root: Node
@@ -15,25 +17,41 @@ package struct YAMLDocument {
     /// - Throws: `badRequest` for what is no YAML, is too large, or has no mapping at the top. An empty text is an empty
     ///   mapping.
     package init(_ text: String, name: String) throws(ModelError) {
-        func bad(_ why: String) -> ModelError { ModelError(.badRequest, "\(name)\(why)") }
         self.name = name
-        guard text.utf8.count <= Self.maximumBytes else { throw bad(": larger than \(Self.maximumBytes) bytes") }
+        root = Node([(Node, Node)]())
+        guard text.utf8.count <= Self.maximumBytes else { throw complaint(": larger than \(Self.maximumBytes) bytes") }
         let node: Node?
         do { node = try Yams.compose(yaml: text) } catch {
-            throw bad(Self.explain(error))
+            throw complaint(Self.explain(error))
         }
-        guard let node, node.null == nil || node.mapping != nil else {
-            root = Node([(Node, Node)]())
-            return
-        }
+        guard let node, node.null == nil || node.mapping != nil else { return }
         guard node.mapping != nil else {
-            throw bad(" line \(node.mark?.line ?? 1): a mapping (key: value) is needed here")
+            throw complaint(" line \(node.mark?.line ?? 1): a mapping (key: value) is needed here")
         }
         var budget = Self.maximumValues
         guard Self.count(node, &budget, depth: 0) else {
-            throw bad(": more than \(Self.maximumValues) values, or \(Self.maximumDepth) levels")
+            throw complaint(": more than \(Self.maximumValues) values, or \(Self.maximumDepth) levels")
         }
         root = node
+    }
+
+    /// An error about this file, bounded. `why` begins with its place.
+    package func complaint(_ why: String) -> ModelError {
+        ModelError(.badRequest, name + String(decoding: why.utf8.prefix(Self.maximumComplaint), as: UTF8.self))
+    }
+
+    /// Puts this document over another: mappings are laid over its mappings, lists and values replace its.
+    package mutating func lay(over base: YAMLDocument) { root = Self.overlay(root, over: base.root) }
+
+    private static func overlay(_ over: Node, over base: Node) -> Node {
+        guard case .mapping(var result) = base, case .mapping(let changes) = over else { return over }
+        for (key, value) in changes {
+            let merged = result[key].map { overlay(value, over: $0) } ?? value
+            // The key that was there would keep its own line.
+            result[key] = nil
+            result[key] = merged
+        }
+        return .mapping(result)
     }
 
     package func has(_ key: String) -> Bool { root.mapping?[key] != nil }
@@ -50,15 +68,55 @@ package struct YAMLDocument {
     /// - Throws: `badRequest`.
     package func decode<Value: Decodable>(_ type: Value.Type) throws(ModelError) -> Value {
         do { return try YAMLDecoder().decode(type, from: root) } catch {
-            guard let error = error as? DecodingError else {
-                throw ModelError(.badRequest, "\(name)\(Self.explain(error))")
-            }
+            guard let error = error as? DecodingError else { throw complaint(Self.explain(error)) }
             let (path, why, key) = Self.reason(of: error)
-            let field = path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
-            let place = field.isEmpty ? "" : "\(field.replacing(".[", with: "[")): "
-            let line = line(of: path + (key.map { [$0] } ?? [])).map { " line \($0)" } ?? ""
-            throw ModelError(.badRequest, "\(name)\(line): \(place)\(why)")
+            throw complaint(at: path, key, why)
         }
+    }
+
+    /// As `decode`; a key that no field took is an error as well: one that the value does not write again.
+    /// - Throws: `badRequest`.
+    package func decodeWhole<Value: Codable>(_ type: Value.Type) throws(ModelError) -> Value {
+        let value = try decode(type)
+        let written: Node?
+        do { written = try Yams.compose(yaml: YAMLEncoder().encode(value)) } catch {
+            throw complaint(Self.explain(error))
+        }
+        if let path = Self.untaken(root, by: written), let key = path.last {
+            throw complaint(at: path.dropLast(), key, "unknown field '\(key.stringValue.prefix(64))'")
+        }
+        return value
+    }
+
+    /// The path of the first key or item that is not in `written`.
+    private static func untaken(_ node: Node, by written: Node?) -> [Key]? {
+        for (key, value) in node.mapping ?? [:] {
+            let place = Key(stringValue: key.string ?? "?")
+            guard let other = written?.mapping?[key] else { return [place] }
+            if let rest = untaken(value, by: other) { return [place] + rest }
+        }
+        let others = written?.sequence.map(Array.init) ?? []
+        for (index, value) in (node.sequence.map(Array.init) ?? []).enumerated() {
+            guard others.indices.contains(index) else { return [Key(index)] }
+            if let rest = untaken(value, by: others[index]) { return [Key(index)] + rest }
+        }
+        return nil
+    }
+
+    private struct Key: CodingKey {
+        let stringValue: String
+        let intValue: Int?
+        init(stringValue: String) { (self.stringValue, intValue) = (stringValue, nil) }
+        init(_ index: Int) { (stringValue, intValue) = ("[\(index)]", index) }
+        init?(intValue: Int) { self.init(intValue) }
+    }
+
+    /// - Parameter key: the field below `path` that should not be there.
+    private func complaint(at path: [any CodingKey], _ key: (any CodingKey)?, _ why: String) -> ModelError {
+        let field = path.map { $0.intValue.map { "[\($0)]" } ?? $0.stringValue }.joined(separator: ".")
+        let place = field.isEmpty ? "" : "\(field.replacing(".[", with: "[")): "
+        let line = line(of: path + (key.map { [$0] } ?? [])).map { " line \($0)" } ?? ""
+        return complaint("\(line): \(place)\(why)")
     }
 
     /// Where each item of a list at the top begins.

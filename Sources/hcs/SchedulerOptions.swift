@@ -19,15 +19,24 @@ struct SchedulerOptions: ParsableArguments {
 
     /// Runs `body` with a client of the scheduler.
     func withClient<Value: Sendable>(_ body: @Sendable (SchedulerClient) async throws -> Value) async throws -> Value {
+        var url = Self.defaultURL
+        return try await withClient(at: &url, body)
+    }
+
+    /// As above. `url` is where the scheduler was last: its file is gone while it is restarted, and it may come back
+    /// elsewhere.
+    func withClient<Value: Sendable>(
+        at url: inout String, _ body: @Sendable (SchedulerClient) async throws -> Value
+    ) async throws -> Value {
         let paths = LocalPaths.current
-        let url = try resolveURL(paths)
+        url = try resolveURL(paths, otherwise: url)
         let token = try resolveToken(paths)
         return try await HTTPAPIClient.with(endpoint: .url(url), token: token) { try await body(SchedulerClient($0)) }
     }
 
-    func resolveURL(_ paths: LocalPaths) throws -> String {
+    func resolveURL(_ paths: LocalPaths, otherwise known: String = defaultURL) throws -> String {
         let given = scheduler ?? paths.environment["HCS_SCHEDULER"]
-        guard let url = given ?? paths.content(paths.schedulerFile("address")) else { return Self.defaultURL }
+        guard let url = given ?? paths.content(paths.schedulerFile("address")) else { return known }
         guard let parsed = URL(string: url), parsed.scheme == "http" || parsed.scheme == "https", parsed.host != nil
         else {
             throw CommandFailure(

@@ -8,6 +8,7 @@ import HCSSystem
 import HCSTestSupport
 import Logging
 import NativeArtifacts
+import Synchronization
 
 enum AgentFixtures {
     static let logger: Logger = {
@@ -86,15 +87,17 @@ final class SupervisedHost: Sendable {
         segments = "/dev/shm/\(directory.path.split(separator: "/").last ?? "hcs-test")"
     }
 
-    func supervisor(user: String? = AgentFixtures.isRoot ? "nobody" : nil, shim: String = NativeArtifacts.shim)
-        -> WorkloadSupervisor
-    {
-        WorkloadSupervisor(
-            settings: .init(
-                directory: directory.file("workloads"), bootID: AgentFixtures.bootID,
-                interceptor: NativeArtifacts.interceptor,
-                workloadUser: user), launcher: ShimLauncher(shim: shim, logLimit: 64 << 10), segmentDirectory: segments,
-            logger: AgentFixtures.logger)
+    func supervisor(
+        user: String? = AgentFixtures.isRoot ? "nobody" : nil, shim: String = NativeArtifacts.shim,
+        keptCordons: KeptCordons? = nil, logger: Logger = AgentFixtures.logger
+    ) -> WorkloadSupervisor {
+        var settings = WorkloadSupervisor.Settings(
+            directory: directory.file("workloads"), bootID: AgentFixtures.bootID,
+            interceptor: NativeArtifacts.interceptor, workloadUser: user)
+        settings.keptCordons = keptCordons
+        return WorkloadSupervisor(
+            settings: settings, launcher: ShimLauncher(shim: shim, logLimit: 64 << 10), segmentDirectory: segments,
+            logger: logger)
     }
 
     func apply(_ assignments: [Assignment], to supervisor: WorkloadSupervisor) async {
@@ -170,5 +173,30 @@ final class SupervisedHost: Sendable {
             throw error
         }
         await host.cleanUp()
+    }
+}
+
+/// What was logged, as `level text`.
+final class KeptLines: Sendable {
+    private let kept = Mutex<[String]>([])
+
+    var texts: [String] { kept.withLock { $0 } }
+
+    var logger: Logger {
+        var logger = Logger(label: "test") { _ in Handler(lines: self) }
+        logger.logLevel = .trace
+        return logger
+    }
+
+    private struct Handler: LogHandler {
+        let lines: KeptLines
+        var logLevel = Logger.Level.trace
+        var metadata: Logger.Metadata = [:]
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) { lines.kept.withLock { $0.append("\(event.level) \(event.message)") } }
     }
 }

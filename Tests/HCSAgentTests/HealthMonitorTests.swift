@@ -6,16 +6,18 @@ import HCSModel
 import HCSProbe
 import HCSSystem
 import HCSTestSupport
+import Logging
 import Synchronization
 import Testing
 
 @Suite struct HealthMonitorTests {
     private let card = DeviceID("GPU-a")
 
-    private func monitor(_ path: String, boot: String = "b") async throws -> HealthMonitor {
+    private func monitor(
+        _ path: String, boot: String = "b", logger: Logger = AgentFixtures.logger
+    ) async throws -> HealthMonitor {
         let monitor = HealthMonitor(
-            policy: try Agent.healthPolicy(at: "/nonexistent/policy"), bootID: boot, path: path,
-            logger: AgentFixtures.logger)
+            policy: try Agent.healthPolicy(at: "/nonexistent/policy"), bootID: boot, path: path, logger: logger)
         await monitor.update(devices: [AgentFixtures.device()], at: 0)
         return monitor
     }
@@ -172,6 +174,73 @@ import Testing
         let next = try await monitor(path)
         await next.record(samples: [card: DeviceSample()], vendors: [], at: 10)
         #expect(await next.healths(at: 10)[card]?.score == 0)
+    }
+
+    private func inode(_ path: String) -> UInt {
+        var status = stat()
+        return stat(path, &status) == 0 ? UInt(status.st_ino) : 0
+    }
+
+    @Test func `where the state is damaged the one before it is taken, with an error in the log`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("health.json")
+        let one = try await monitor(path)
+        _ = await one.record([fault(79)])
+        await one.save(at: 1)
+        let first = inode(path)
+        #expect(inode(path + ".previous") == 0, "there was none before the first")
+        _ = await one.record([fault(48, at: 1_000_000)])
+        await one.save(at: 2)
+        #expect(inode(path + ".previous") == first && inode(path) != first, "the same file, no copy of it")
+        _ = await one.record([fault(64, at: 2_000_000)])
+        await one.save(at: 3)
+
+        try directory.write("{\"version\":2,", to: "health.json")
+        let lines = KeptLines()
+        let next = try await monitor(path, logger: lines.logger)
+        #expect(await next.history(of: card).map(\.code) == ["nvidia/xid/79", "nvidia/xid/48"])
+        #expect(await next.healths(at: 10)[card]?.score == 0)
+        #expect(lines.texts.count == 1 && lines.texts[0].hasPrefix("error \(path) is damaged"))
+        #expect(lines.texts[0].contains("\(path).previous is taken in its place"))
+        #expect(try SmallFile.text(path + ".damaged") == "{\"version\":2,")
+        let again = try await monitor(path)
+        #expect(await again.history(of: card).count == 2, "also when nothing was written since")
+        #expect(try SmallFile.names(in: directory.path) == ["health.json", "health.json.damaged"])
+    }
+
+    @Test func `where both are damaged, or the file was removed, health begins anew`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("health.json")
+        let one = try await monitor(path)
+        for (at, code): (Int64, UInt32) in [(1, 79), (2_000_000, 48)] {
+            _ = await one.record([fault(code, at: at)])
+            await one.save(at: at)
+        }
+        unlink(path)
+        #expect(await (try await monitor(path)).history(of: card).isEmpty)
+        try directory.write("[]", to: "health.json")
+        try directory.write("{", to: "health.json.previous")
+        let lines = KeptLines()
+        #expect(await (try await monitor(path, logger: lines.logger)).history(of: card).isEmpty)
+        #expect(lines.texts.count == 1 && lines.texts[0].contains("latched faults in it are lost"))
+    }
+
+    @Test func `a write that fails leaves the one before the last as it is`() async throws {
+        let directory = try TemporaryDirectory()
+        let path = directory.file("health.json")
+        let one = try await monitor(path)
+        for (at, code): (Int64, UInt32) in [(1, 79), (2_000_000, 48), (3_000_000, 64)] {
+            _ = await one.record([fault(code, at: at)])
+            await one.save(at: at)
+        }
+        // What a write that failed after its link leaves, and an agent that was killed in the middle.
+        unlink(path + ".previous")
+        try #require(link(path, path + ".previous") == 0)
+        try directory.write("x", to: "health.json.previous.tmp")
+        _ = await one.record([fault(95, at: 4_000_000)])
+        await one.save(at: 4_000_000)
+        #expect(inode(path + ".previous") != 0 && inode(path + ".previous") != inode(path))
+        #expect(inode(path + ".previous.tmp") == 0)
     }
 
     @Test func `a clock that is set makes no device unknown`() async throws {

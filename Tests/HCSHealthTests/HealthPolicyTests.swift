@@ -93,12 +93,36 @@ import Testing
             text += "a\(i): &a\(i) [" + Array(repeating: "*a\(i - 1)", count: 10).joined(separator: ", ") + "]\n"
         }
         let error = #expect(throws: HealthError.self) { try HealthPolicy(yaml: text, name: "test") }
-        #expect(error?.message.contains("too many") == true)
+        #expect(error?.message.contains("more than") == true)
         #expect(throws: HealthError.self) {
             try HealthPolicy(yaml: String(repeating: "[", count: 5000), name: "test")
         }
         #expect(throws: HealthError.self) {
             try HealthPolicy(yaml: String(repeating: "#", count: HealthPolicy.maximumBytes + 1), name: "test")
         }
+    }
+
+    @Test(arguments: ["a: [", "codes: {nvidia/xid/94: ", "codes: {", "groups: {", "version: ", "%", "x: {", "\""])
+    func `a complaint about a file of one long line is short`(start: String) {
+        for end in ["", "]", "}", "\"", "\n- ]", ": : ", ": 7}", ": {class: hard, source: x}}"] {
+            let text = start + String(repeating: "y", count: 100_000) + end
+            let error = #expect(throws: HealthError.self) { try HealthPolicy(yaml: text, name: "test") }
+            #expect((1...1100).contains(error?.message.utf8.count ?? 0), "\(start) \(end)")
+        }
+    }
+
+    @Test(arguments: [
+        ("# x\ncoverage:\n  extra: 1\n", "test line 3: coverage: unknown field 'extra'"),
+        ("\ncoverage:\n  windowSeconds: x\n", "test line 3: coverage.windowSeconds: "),
+        ("\ncoverage: 7\n", "test line 2: coverage: "),
+        (
+            "\n\nescalations:\n  - {codes: [], count: 1, x: 1, windowSeconds: 60, source: x}\n",
+            "test line 4: escalations[0]: unknown field 'x'"
+        ),
+        ("\nvendorHealth:\n  lost: {penalty: y}", "test line 3: vendorHealth.lost.penalty: "),
+    ])
+    func `a complaint names the line of the operator's file, not of the built-in one`(text: String, start: String) {
+        let error = #expect(throws: HealthError.self) { try HealthPolicy(yaml: text, name: "test") }
+        #expect(error?.message.hasPrefix(start) == true, "\(error?.message ?? "")")
     }
 }

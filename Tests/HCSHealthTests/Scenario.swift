@@ -94,6 +94,7 @@ struct Scenario: Decodable {
         var devices: [String]?
         var pid: Int32?
         var seconds: Double?
+        var subject: String?
         var message: String?
     }
 

@@ -157,7 +157,8 @@ struct ScenarioRun {
             kind: try #require(HostFault.Kind(rawValue: text.kind)),
             severity: try #require(HostFault.Severity(rawValue: text.severity ?? "uncorrected")),
             count: text.count ?? 1, devices: (text.devices ?? []).compactMap { PCIAddress($0) }, pid: text.pid,
-            seconds: text.seconds, message: text.message ?? "", source: "probe", atMilliseconds: now,
+            seconds: text.seconds, subject: text.subject, message: text.message ?? "", source: "probe",
+            atMilliseconds: now,
             simulated: !isNode)
     }
 

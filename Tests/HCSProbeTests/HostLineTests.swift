@@ -22,6 +22,26 @@ import Testing
             ("critical medium error, dev sdb, sector 77 op 0x0:(READ) flags 0x80700", .diskError),
             ("Buffer I/O error on dev dm-0, logical block 1, lost async page write", .diskError),
             ("EXT4-fs error (device sda1): ext4_find_entry:1455: inode #2: comm ls: reading directory", .diskError),
+            ("EXT4-fs (nvme0n1p2): Remounting filesystem read-only", .diskError),
+            (
+                "XFS (nvme0n1p3): Log I/O Error (0x2) detected at xlog_ioend_work+0x6e/0x70 [xfs] (fs/xfs/xfs_log.c:1379).  Shutting down filesystem.",
+                .diskError
+            ),
+            (
+                "XFS (dm-3): Corruption of on-disk metadata (0x10) detected at x+0x1/0x2 [xfs] (fs/xfs/xfs_buf.c:1).  Shutting down filesystem.",
+                .diskError
+            ),
+            ("XFS (md0): Filesystem has been shut down due to log error (0x2).", .diskError),
+            ("XFS (sda1): Corruption of in-memory data detected.  Shutting down filesystem", .diskError),
+            ("XFS (sda1): I/O Error Detected. Shutting down filesystem", .diskError),
+            ("nvme nvme0: I/O 97 QID 1 timeout, completion polled", .diskError),
+            ("nvme nvme12: I/O 4 QID 0 timeout, disable controller", .diskError),
+            ("nvme nvme0: I/O tag 97 (1061) opcode 0x2 (Read) QID 1 timeout, reset controller", .diskError),
+            (
+                "nvme nvme0: I/O tag 97 (1061) opcode 0x1 (Write) QID 7 timeout, aborting req_op:WRITE(1) size:4096",
+                .diskError
+            ),
+            ("nvme nvme1: controller is down; will reset: CSTS=0xffffffff, PCI_STATUS=0xffff", .diskError),
         ] as [(String, HostLine.Kind)])
     func `lines of the kernel about its host are known`(text: String, kind: HostLine.Kind) {
         #expect(HostLine(text)?.kind == kind)
@@ -40,7 +60,19 @@ import Testing
             "general protection fault",
             "I/O error, dev loop0, sector 2048 op 0x0:(READ)", "I/O error, dev sr0, sector 0", "I/O error, dev sda",
             "I/O error, dev sda, sector x", "Buffer I/O error on dev loop1, logical block 1",
-            "EXT4-fs error (device loop7): bad", "EXT4-fs warning (device sda1): x", " BUG: unable to handle x",
+            "EXT4-fs error (device loop7): bad", "EXT4-fs warning (device sda1): x",
+            "EXT4-fs (loop7): Remounting filesystem read-only", "EXT4-fs (sda1): Remounting filesystem read-only x",
+            "EXT4-fs (sda1): mounted filesystem", "EXT4-fs (sda1): shut down requested (1)",
+            "XFS (sda1): User initiated shutdown received. Shutting down filesystem",
+            "XFS (sda1): User initiated shutdown received.",
+            "XFS (sda1): Log I/O Error (0x6) detected at x (y:1).  Shutting down filesystem.",
+            "XFS (sda1): Metadata I/O Error (0x4) detected at x (y:1).  Shutting down filesystem.",
+            "XFS (sda1): Metadata I/O Error (0x) detected at x", "XFS (sda1): Metadata I/O Error (0x1) x",
+            "XFS (sda1): metadata I/O error in x", "XFS (loop0): I/O Error Detected. Shutting down filesystem",
+            "XFS (sda1): Ending clean mount", "XFS (sda1: I/O Error Detected. Shutting down filesystem",
+            "nvme nvme0: 8/0/0 default/read/poll queues", "nvme nvme0: I/O 97 QID 1 aborted",
+            "nvme nvme: I/O 97 QID 1 timeout, aborting", "nvme nvmex: controller is down; will reset: CSTS=0x1",
+            "nvme nvme0[7]: segfault at 0 ip 0 QID 1 timeout, aborting", " BUG: unable to handle x",
             "x BUG: kernel NULL pointer dereference, address: 0", "", "NVRM: Xid (PCI:0000:3b:00): 79, x",
         ])
     func `what anybody can bring into the log, and what is no host's fault, is none`(text: String) {

@@ -27,6 +27,9 @@ final class HostTree: Sendable {
 
     func remove(_ path: String) { unlink(directory.file(String(path.dropFirst()))) }
 
+    /// An empty one.
+    func removeDirectory(_ path: String) { rmdir(directory.file(String(path.dropFirst()))) }
+
     /// A PCI function below bridges, as sysfs shows it.
     func function(
         _ address: String, vendor: String, class: String = "0x120000", below bridges: [String] = []

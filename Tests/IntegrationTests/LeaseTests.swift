@@ -75,6 +75,39 @@ struct LeaseTests {
         #expect(result.error.contains("HCS_VRAM_QUOTA=1536Mi LD_PRELOAD="), "\(result.error)")
     }
 
+    @Test("what is cordoned is not leased after a restart of the agent, though its scheduler is away")
+    func cordonedAcrossRestart() async throws {
+        let cluster = try await simulated()
+        func leases() async throws -> (code: Int32, output: String, error: String) {
+            try await cluster.run("hcs", ["run", "--vendor", "nvidia", "--vram", "1Gi", "--", "/bin/true"])
+        }
+        #expect(try await leases().code == 0)
+        #expect(try await cluster.run("hcs", ["cordon", "host-a", "--reason", "power", "--by", "ada"]).code == 0)
+        #expect(try await eventually { try await leases().error.contains("cordoned by ada: power") })
+        cluster.killScheduler()
+        cluster.killAgent()
+        try cluster.startAgent(.simulated)
+        var refusal = ""
+        let refused = try await eventually {
+            refusal = try await leases().error
+            return refusal.contains("cordoned by ada: power")
+        }
+        #expect(refused, "\(refusal) agent: \(cluster.log("hcs-agent"))")
+    }
+
+    @Test("a storm of faults that no device here has is not a storm of lines in the agent's log")
+    func quietLog() async throws {
+        let cluster = try await simulated()
+        let line = "NVRM: Xid (PCI:00ff:ee:00): 31, pid=1, name=x, MMU Fault\n"
+        let last = "NVRM: Xid (PCI:00ff:ee:00): 63, last\n"
+        try cluster.directory.write(String(repeating: line, count: 500) + last, to: "kernel.log")
+        func count(_ text: String) -> Int {
+            cluster.output("hcs-agent.log").split(separator: "\n").count { $0.contains(text) }
+        }
+        #expect(await eventually { count("xid 63 on no device known here") == 1 }, "\(cluster.log("hcs-agent"))")
+        #expect((1..<10).contains(count("xid 31 on no device known here")), "one, or one a minute")
+    }
+
     @Test("a lease counts at the scheduler, survives its agent, and is given back with its process")
     func ledger() async throws {
         let cluster = try await simulated()

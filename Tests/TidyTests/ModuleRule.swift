@@ -47,7 +47,7 @@ extension ModuleRule {
     static let table: [ModuleRule] = [
         ModuleRule("HCSModel", platform: [], never: pure),
         ModuleRule(
-            "HCSHealth", own: ["HCSModel"], outside: ["Collections", "DequeModule", "OrderedCollections", "Yams"],
+            "HCSHealth", own: ["HCSModel", "HCSYAML"], outside: ["Collections", "DequeModule", "OrderedCollections"],
             platform: ["Foundation", "Glibc"], never: pure),
         ModuleRule(
             "HCSPlacement", own: ["HCSModel"], outside: ["Collections", "HeapModule", "OrderedCollections"],

@@ -40,7 +40,13 @@ struct EventsCommand: AsyncParsableCommand {
         let filter = EventFilter(kinds: Set(kind), node: node, severity: severity)
         let reader = EventReader(
             filter: filter, since: since.count, follows: follow, isJSON: format.isJSON, style: .current)
-        try await connection.withClient { try await reader.run($0) }
+        var place = EventReader.Place()
+        var url = SchedulerOptions.defaultURL
+        while true {
+            place = try await connection.withClient(at: &url) { [place] in try await reader.read($0, from: place) }
+            guard place.isAway else { return }
+            try await Task.sleep(for: .seconds(1))
+        }
     }
 }
 
@@ -49,39 +55,46 @@ extension FleetEvent.Severity: ExpressibleByArgument {}
 
 /// Reads page after page and prints. While following, a scheduler that is away is waited for.
 private struct EventReader: Sendable {
+    /// How far it has read.
+    struct Place: Sendable {
+        /// nil: nothing yet.
+        var after: UInt64?
+        var wait = 0
+        /// The scheduler is to be looked for again.
+        var isAway = false
+    }
+
     let filter: EventFilter
     let since: Int
     let follows: Bool
     let isJSON: Bool
     let style: Style
 
-    func run(_ client: SchedulerClient) async throws {
-        var after: UInt64 = 0
-        var wait = 0
-        var isAway = false
+    /// Until there is nothing more to read, or the scheduler is away.
+    func read(_ client: SchedulerClient, from start: Place) async throws -> Place {
+        var place = start
         while true {
             let page: EventPage
             do {
                 page = try await client.events(
-                    after: after, wait: wait, filter: filter, since: after == 0 ? since : nil)
-                isAway = false
-            } catch  where follows && after > 0 && Self.isAway(error) {
-                if !isAway { tell("\(error) Waiting for it") }
-                isAway = true
-                try await Task.sleep(for: .seconds(1))
-                continue
+                    after: place.after ?? 0, wait: place.wait, filter: filter, since: place.after == nil ? since : nil)
+                place.isAway = false
+            } catch  where follows && place.after != nil && Self.isAway(error) {
+                if !place.isAway { tell("\(error) Waiting for it") }
+                place.isAway = true
+                return place
             }
-            if page.gap { tell("events may be missing here: after number \(after)") }
+            if page.gap { tell("events may be missing here: after number \(place.after ?? 0)") }
             for event in page.items {
                 // Not through stdio: a reader at the other end of a pipe gets each line when it happens.
                 try FileHandle.standardOutput.write(contentsOf: Data((try line(event) + "\n").utf8))
             }
-            after = page.next
+            place.after = page.next
             guard page.atEnd else { continue }
-            guard follows else { return }
+            guard follows else { return place }
             // A scheduler that is closing does not wait.
             if page.items.isEmpty { try await Task.sleep(for: .milliseconds(50)) }
-            wait = APILimits.longPollSeconds - 5
+            place.wait = APILimits.longPollSeconds - 5
         }
     }
 

@@ -1,0 +1,12 @@
+import Glibc
+import Logging
+
+/// A state file that cannot be used is kept beside for people, never silently overwritten.
+enum DamagedFile {
+    /// - Parameter lost: what that costs, for the log.
+    static func setAside(_ path: String, _ error: any Error, _ lost: String, _ logger: Logger) {
+        let aside = path + ".damaged"
+        logger.error("\(path) is damaged and set aside as \(aside); \(lost): \(error)")
+        rename(path, aside)
+    }
+}
