@@ -114,7 +114,7 @@ import Testing
         world.cycle()
         #expect(Set(world.placedNow) == ["a2", "b1"])
         #expect(world.wait("a1")?.code == .quota)
-        #expect(world.wait("a1")?.reason == "tenant a would have 40Gi of 30Gi device memory, its limit")
+        #expect(world.wait("a1")?.reason == "tenant a would pass its limit of 30Gi of device memory")
     }
 
     @Test func `a pool's limit sends work to another pool, and holds where there is none`() {
