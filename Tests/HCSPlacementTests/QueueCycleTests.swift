@@ -114,7 +114,7 @@ import Testing
         world.cycle()
         #expect(Set(world.placedNow) == ["a2", "b1"])
         #expect(world.wait("a1")?.code == .quota)
-        #expect(world.wait("a1")?.reason == "tenant a would have 40Gi of 30Gi device memory, its limit")
+        #expect(world.wait("a1")?.reason == "tenant a would pass its limit of 30Gi of device memory")
     }
 
     @Test func `a pool's limit sends work to another pool, and holds where there is none`() {
@@ -307,6 +307,48 @@ import Testing
             #expect(
                 best.map { $0 == harm } ?? chosen.isEmpty, "seed \(seed): \(harm), best \(String(describing: best))")
         }
+    }
+
+    @Test func `nothing is ended that could be spared, however many go`() {
+        var largest = 0
+        for seed in 0..<60 {
+            var generator = SplitMix(state: UInt64(seed))
+            var world = QueueWorld(Array(repeating: [40, 40], count: 3))
+            var free = Array(repeating: UInt64(40), count: 6)
+            for n in 0..<40 {
+                let size = UInt64.random(in: 4...12, using: &generator)
+                guard let device = free.indices.first(where: { free[$0] >= size }) else { continue }
+                free[device] -= size
+                world.run(
+                    "w\(n)", size, on: ["n\(device / 2 + 1)-\(device % 2)"],
+                    priority: Int.random(in: 0...1, using: &generator),
+                    gang: n % 5 == 0 ? Gang(name: "g\(n / 10)", size: 2) : nil,
+                    since: Int64.random(in: 1...500, using: &generator))
+            }
+            let wanted = UInt64.random(in: 25...40, using: &generator)
+            let gang = Bool.random(using: &generator) ? Gang(name: "h", size: 2) : nil
+            for n in 0..<(gang?.size ?? 1) {
+                world.queue(
+                    "high\(n)", wanted, priority: 3, devices: Int.random(in: 1...2, using: &generator), gang: gang)
+            }
+            let works = world.placed
+            let requests = world.queued.map(\.request)
+            world.cycle()
+            let chosen = works.filter { world.preemptedNow.contains($0.name) }
+            #expect(!chosen.isEmpty, "seed \(seed)")
+            largest = max(largest, chosen.count)
+            let units = Dictionary(grouping: chosen) { UnitKey($0.id, $0.request) }
+            for (key, members) in units {
+                #expect(members.count == works.count { UnitKey($0.id, $0.request) == key }, "seed \(seed)")
+                world.placed = works.filter { work in
+                    UnitKey(work.id, work.request) == key || !chosen.contains { $0.id == work.id }
+                }
+                world.draining = []
+                var room = world.room
+                #expect(QueueCycle.fit(requests, in: &room) == nil, "seed \(seed): \(members[0].name) could be spared")
+            }
+        }
+        #expect(largest > 3)
     }
 
     // MARK: Gangs

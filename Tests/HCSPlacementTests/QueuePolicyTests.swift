@@ -106,8 +106,8 @@ import Testing
     @Test func `amounts are written for people`() {
         #expect(
             AmountBound.decimal(2500) == "2.5" && AmountBound.decimal(1000) == "1" && AmountBound.decimal(5) == "0.005")
-        #expect(AmountBound(devices: 3).excess(of: Amounts(devices: 4)) == "4 devices of 3")
-        #expect(AmountBound(cpuMilli: 3000).excess(of: Amounts(cpuMilli: 3500)) == "3.5 of 3 cores")
+        #expect(AmountBound(devices: 3).exceeded(by: Amounts(devices: 4)) == "3 devices")
+        #expect(AmountBound(cpuMilli: 2500).exceeded(by: Amounts(cpuMilli: 3500)) == "2.5 cores")
         #expect(AmountBound().holds(Amounts(devices: 9999)))
     }
 }

@@ -128,7 +128,7 @@ private typealias ExitStatus = HCSModel.ExitStatus
         _ = try await scheduler.receive(reports.make([gpu("a")]))
         _ = try await scheduler.submit(work("w1", 40, tenant: "a"))
         let waiting = try await scheduler.submit(work("w2", 20, tenant: "a"))
-        #expect(waiting.message == "tenant a would have 60Gi of 50Gi device memory, its limit")
+        #expect(waiting.message == "tenant a would pass its limit of 50Gi of device memory")
         #expect(await scheduler.queue().items.map(\.code) == ["quota"])
         #expect(try await scheduler.explain("w2").summary == waiting.message)
         #expect(try await scheduler.plan(work("w3", 20, tenant: "a")).summary == waiting.message)
@@ -137,7 +137,7 @@ private typealias ExitStatus = HCSModel.ExitStatus
         } throws: { ($0 as? APIProblem)?.detail.contains(waiting.message) == true }
         await #expect {
             try await scheduler.resize("w1", WorkloadChange(vram: .gibibytes(60)))
-        } throws: { ($0 as? APIProblem)?.detail.contains("60Gi of 50Gi") == true }
+        } throws: { ($0 as? APIProblem)?.detail.contains("its limit of 50Gi") == true }
         #expect(try await scheduler.submit(work("other", 20)).phase == .assigned)
         await #expect { try await scheduler.submit(work("x", tenant: "nobody")) } throws: {
             ($0 as? APIProblem)?.status == 400 && ($0 as? APIProblem)?.detail.contains("there are: a, default") == true

@@ -94,19 +94,17 @@ package struct AmountBound: Hashable, Sendable {
 
     package var isEmpty: Bool { self == AmountBound() }
 
-    package func holds(_ amounts: Amounts) -> Bool { excess(of: amounts) == nil }
+    package func holds(_ amounts: Amounts) -> Bool { exceeded(by: amounts) == nil }
 
-    /// The first resource of which `amounts` has more, in words; nil = none.
-    package func excess(of amounts: Amounts) -> String? {
-        if let devices, amounts.devices > devices { return "\(amounts.devices) devices of \(devices)" }
-        if let vram, amounts.vram > vram { return "\(amounts.vram) of \(vram) device memory" }
+    /// The first bound that `amounts` pass, in words; nil = none. Without what they are: that changes all the time.
+    package func exceeded(by amounts: Amounts) -> String? {
+        if let devices, amounts.devices > devices { return "\(devices) device\(devices == 1 ? "" : "s")" }
+        if let vram, amounts.vram > vram { return "\(vram) of device memory" }
         if let computeMilli, amounts.computeMilli > computeMilli {
-            return "\(Self.decimal(amounts.computeMilli)) of \(Self.decimal(computeMilli)) devices' compute"
+            return "\(Self.decimal(computeMilli)) devices' compute"
         }
-        if let cpuMilli, amounts.cpuMilli > cpuMilli {
-            return "\(Self.decimal(amounts.cpuMilli)) of \(Self.decimal(cpuMilli)) cores"
-        }
-        if let memory, amounts.memory > memory { return "\(amounts.memory) of \(memory) host memory" }
+        if let cpuMilli, amounts.cpuMilli > cpuMilli { return "\(Self.decimal(cpuMilli)) cores" }
+        if let memory, amounts.memory > memory { return "\(memory) of host memory" }
         return nil
     }
 

@@ -29,9 +29,10 @@ package struct Defragmentation: Equatable, Sendable {
             for placement in claim.placements { cycle.room.reserve(placement) }
         }
         cycle.room.quota = cycle.use
-        var now = cycle.room
-        if QueueCycle.fit(unit.requests, in: &now) != nil { return Defragmentation(outcome: .fitsNow, isProven: true) }
-        var search = Search(unit: unit, now: cycle.room, use: cycle.use, draining: cycle.draining)
+        if QueueCycle.fit(unit.requests, in: &cycle.room) != nil {
+            return Defragmentation(outcome: .fitsNow, isProven: true)
+        }
+        var search = Search(unit: unit, room: cycle.room, use: cycle.use, draining: cycle.draining)
         let groups = search.groups(of: cycle.placed.filter { $0.mayRestart && GangKey($0.request) == nil })
         for size in 1...max(1, policy.defragmentation.moves) {
             for group in groups {
@@ -46,61 +47,69 @@ package struct Defragmentation: Equatable, Sendable {
         return Defragmentation(outcome: .none, isProven: true)
     }
 
+    /// One room serves all tries: what a try changes it takes back, since a copy of a large pool costs more than the try.
     private struct Search {
         let unit: QueueUnit
-        let now: PlacementCycle
+        var room: PlacementCycle
         let use: QuotaUse
         let draining: [DrainingWork]
         var budget = QueueCycle.searchLimit
 
         /// What may be moved together. A single workload goes to one node, and only what leaves that node helps: so
         /// each node by itself, and only such as would have room without all that may go. A gang's nodes are open.
-        func groups(of movable: [PlacedWork]) -> [[PlacedWork]] {
+        mutating func groups(of movable: [PlacedWork]) -> [[PlacedWork]] {
             let sorted = movable.sorted { ($0.sinceMilliseconds, $0.id) > ($1.sinceMilliseconds, $1.id) }
-            guard unit.members.count == 1 else { return fits(after: sorted) ? [sorted] : [] }
+            guard unit.members.count == 1 else { return fit(after: sorted) == nil ? [] : [sorted] }
             return Dictionary(grouping: sorted, by: \.placement.node).sorted { $0.key < $1.key }.map(\.value)
-                .filter { fits(after: $0) }
+                .filter { fit(after: $0) != nil }
         }
 
-        private func fits(after gone: [PlacedWork]) -> Bool {
-            var room = now
+        /// Where the unit goes once these and all that drains have ended.
+        private mutating func fit(after gone: [PlacedWork]) -> [PlacementCycle.Placement]? {
             for work in draining { room.release(work.placement, freeing: work.used) }
             for work in gone { room.release(work.placement, freeing: work.used) }
-            return QueueCycle.fit(unit.requests, in: &room) != nil
+            defer {
+                for work in gone.reversed() { room.reserve(work.placement, using: work.used) }
+                for work in draining.reversed() { room.reserve(work.placement, using: work.used) }
+            }
+            return QueueCycle.fit(unit.requests, in: &room)
         }
 
         /// Tries every order, and for each both the best place anywhere and the best place elsewhere.
         mutating func outcome(of set: [PlacedWork]) -> Outcome? {
-            guard fits(after: set) else {
+            guard fit(after: set) != nil else {
                 budget -= 1
                 return nil
             }
             for order in Self.orders(set) {
                 for elsewhere in [false, true] {
                     budget -= 1
-                    var room = now
-                    // What moves leaves its tenant's account first.
-                    var use = use
-                    for work in set { use.remove(work.placement, of: work.request.placement.tenant) }
-                    var moves: [Move] = []
-                    for work in order {
-                        let avoided: Set<String> = elsewhere ? [work.placement.node] : []
-                        room.quota = use
-                        guard let to = room.canPlace(work.request, avoiding: avoided) else { break }
-                        room.reserve(to)
-                        use.add(to, of: work.request.placement.tenant)
-                        moves.append(Move(work: work, to: to))
-                    }
-                    guard moves.count == order.count else { continue }
-                    room.quota = use
-                    for work in draining { room.release(work.placement, freeing: work.used) }
-                    for work in order { room.release(work.placement, freeing: work.used) }
-                    if let placements = QueueCycle.fit(unit.requests, in: &room) {
-                        return .moves(moves, then: placements)
-                    }
+                    if let outcome = outcome(of: order, elsewhere: elsewhere) { return outcome }
                 }
             }
             return nil
+        }
+
+        private mutating func outcome(of order: [PlacedWork], elsewhere: Bool) -> Outcome? {
+            // What moves leaves its tenant's account first.
+            var use = use
+            for work in order { use.remove(work.placement, of: work.request.placement.tenant) }
+            var moves: [Move] = []
+            let before = room.quota
+            defer {
+                for move in moves.reversed() { room.release(move.to) }
+                room.quota = before
+            }
+            for work in order {
+                let avoided: Set<String> = elsewhere ? [work.placement.node] : []
+                room.quota = use
+                guard let to = room.canPlace(work.request, avoiding: avoided) else { return nil }
+                room.reserve(to)
+                use.add(to, of: work.request.placement.tenant)
+                moves.append(Move(work: work, to: to))
+            }
+            room.quota = use
+            return fit(after: order).map { .moves(moves, then: $0) }
         }
 
         private static func orders(_ works: [PlacedWork]) -> [[PlacedWork]] {

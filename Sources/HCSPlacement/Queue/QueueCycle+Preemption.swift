@@ -126,12 +126,25 @@ extension QueueCycle {
     /// The lowest priority that is enough; then the fewest workloads; then the least run time lost. Exact up to three
     /// victims of one node; beyond that, and for gangs, none of the set can be spared.
     private func leastHarm(for unit: QueueUnit, among candidates: [Victim]) -> Choice? {
-        for priority in Set(candidates.map(\.priority)).sorted() {
-            let allowed = candidates.filter { $0.priority <= priority }
-            guard let all = choice(allowed, for: unit, checked: false) else { continue }
+        // One room for all priorities, and what a try changes it takes back: a copy of a large pool costs more than that.
+        var room = future(for: unit.key, without: [])
+        var use = use
+        var count = 0
+        while count < candidates.count {
+            let priority = candidates[count].priority
+            while count < candidates.count, candidates[count].priority == priority {
+                for work in candidates[count].works {
+                    room.release(work.placement, freeing: work.used)
+                    use.remove(work.placement, of: work.request.placement.tenant)
+                }
+                count += 1
+            }
+            room.quota = use
+            guard let placements = Self.fit(unit.requests, in: &room) else { continue }
+            let allowed = Array(candidates[..<count])
             var budget = Self.searchLimit
             let few = exact(for: unit, among: allowed, budget: &budget)
-            let lean = spared(all, for: unit, among: allowed, budget: &budget)
+            let lean = spared(Choice(victims: allowed, placements: placements), for: unit, budget: &budget)
             let found = [few, lean].compactMap(\.self).min { Self.harm($0.victims) < Self.harm($1.victims) }
             if let found { return found }
         }
@@ -145,8 +158,8 @@ extension QueueCycle {
         )
     }
 
-    private func choice(_ victims: [Victim], for unit: QueueUnit, checked: Bool = true) -> Choice? {
-        guard !checked || mayEnd(victims, for: unit) else { return nil }
+    private func choice(_ victims: [Victim], for unit: QueueUnit) -> Choice? {
+        guard mayEnd(victims, for: unit) else { return nil }
         var room = future(for: unit.key, without: victims.flatMap(\.works))
         guard let placements = Self.fit(unit.requests, in: &room) else { return nil }
         return Choice(victims: victims, placements: placements)
@@ -185,17 +198,38 @@ extension QueueCycle {
     }
 
     /// Starts with all that stand on the nodes that the unit would get, and spares one after the other.
-    private func spared(_ all: Choice, for unit: QueueUnit, among allowed: [Victim], budget: inout Int) -> Choice? {
+    private func spared(_ all: Choice, for unit: QueueUnit, budget: inout Int) -> Choice? {
         let nodes = Set(all.placements.map(\.node))
         let near = all.victims.filter { $0.works.contains { nodes.contains($0.placement.node) } }
-        guard var chosen = choice(near, for: unit) ?? choice(allowed, for: unit) ?? lenient(near, for: unit) else {
+        guard let start = choice(near, for: unit) ?? choice(all.victims, for: unit) ?? lenient(near, for: unit) else {
             return nil
         }
-        for victim in chosen.victims.reversed() where budget > 0 {
-            budget -= 1
-            if let fewer = choice(chosen.victims.filter { $0 != victim }, for: unit) { chosen = fewer }
+        var chosen = start.victims
+        var room = future(for: unit.key, without: chosen.flatMap(\.works))
+        // A gang is fitted in member by member, so with less room it may find a place that it passed by with more: until
+        // nothing more is spared.
+        var count = 0
+        while count != chosen.count, budget > 0 {
+            count = chosen.count
+            for victim in chosen.reversed() where budget > 0 {
+                budget -= 1
+                let fewer = chosen.filter { $0.key != victim.key }
+                for work in victim.works.reversed() { room.reserve(work.placement, using: work.used) }
+                room.quota = useWithout(fewer)
+                if mayEnd(fewer, for: unit), Self.fit(unit.requests, in: &room) != nil {
+                    chosen = fewer
+                } else {
+                    for work in victim.works { room.release(work.placement, freeing: work.used) }
+                }
+            }
         }
-        return chosen
+        return choice(chosen, for: unit)
+    }
+
+    private func useWithout(_ victims: [Victim]) -> QuotaUse {
+        var use = use
+        for work in victims.flatMap(\.works) { use.remove(work.placement, of: work.request.placement.tenant) }
+        return use
     }
 
     /// A set that takes from each tenant no more than it has borrowed, cheapest first.

@@ -63,8 +63,8 @@ package struct QuotaUse: QuotaCheck {
     /// Why the tenant may not have `more`; nil = it may.
     package func objection(to more: Amounts, for tenant: String) -> String? {
         guard let known = self.tenant(tenant) else { return nil }
-        return known.quota.limit.excess(of: (total[tenant] ?? .zero) + more).map {
-            "tenant \(tenant) would have \($0), its limit"
+        return known.quota.limit.exceeded(by: (total[tenant] ?? .zero) + more).map {
+            "tenant \(tenant) would pass its limit of \($0)"
         }
     }
 
@@ -73,8 +73,8 @@ package struct QuotaUse: QuotaCheck {
         guard let quotas = self.tenant(tenant)?.poolQuotas, !quotas.isEmpty else { return nil }
         for (pool, amounts) in inPools(placement).sorted(by: { $0.0 < $1.0 }) {
             let use = (byPool[TenantPool(tenant: tenant, pool: pool)] ?? .zero) + amounts
-            if let excess = quotas[pool]?.limit.excess(of: use) {
-                return "tenant \(tenant) would have \(excess) in pool \(pool), its limit there"
+            if let bound = quotas[pool]?.limit.exceeded(by: use) {
+                return "tenant \(tenant) would pass its limit of \(bound) in pool \(pool)"
             }
         }
         return nil
@@ -91,7 +91,7 @@ package struct QuotaUse: QuotaCheck {
         if let why = objection(to: asked, for: tenant) { return why }
         guard let pool, let quota = known.poolQuotas[pool] else { return nil }
         let use = (byPool[TenantPool(tenant: tenant, pool: pool)] ?? .zero) + asked
-        return quota.limit.excess(of: use).map { "tenant \(tenant) would have \($0) in pool \(pool), its limit there" }
+        return quota.limit.exceeded(by: use).map { "tenant \(tenant) would pass its limit of \($0) in pool \(pool)" }
     }
 
     /// Whether `more` is within what the tenant is guaranteed: over everything, or in the pool that is asked for.
