@@ -35,9 +35,11 @@ struct Cell {
     /// Indices of the node's devices.
     var devices: [Int]
     /// Bit i: `devices[i]` takes work, for all that does not depend on who asks.
-    var open: UInt16
+    var open: UInt16 = 0
+    /// Bit i: the i-th condition closes one of them.
+    var closing: UInt64 = 0
     /// Of the first device among the flat arrays of all devices.
-    var first: Int
+    var first = 0
 }
 
 /// The cluster in the order in which a cycle looks at it; fixed for the cycle.
@@ -74,9 +76,14 @@ struct CycleLayout {
                     cell = found
                 } else {
                     cell = cells.count
-                    cells.append(Cell(node: n, kind: kind, model: models[kind], devices: [], open: 0, first: 0))
+                    cells.append(Cell(node: n, kind: kind, model: models[kind], devices: []))
                 }
-                if conditions.allSatisfy({ $0.admits(anyone, on: device, of: node) }) {
+                var closing: UInt64 = 0
+                for (i, condition) in conditions.enumerated() where !condition.admits(anyone, on: device, of: node) {
+                    closing |= 1 << UInt64(i)
+                }
+                cells[cell].closing |= closing
+                if closing == 0 {
                     cells[cell].open |= 1 << cells[cell].devices.count
                     openDevices[kind] += 1
                 }
