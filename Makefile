@@ -88,7 +88,12 @@ test-metrics: build ## /metrics, alert rules and dashboards with a real Promethe
 
 test-placement: deps ## the placement core and the trace replay
 	@swift build --build-tests
-	@$(SWIFT_TEST) --filter HCSPlacementTests
+	@$(SWIFT_TEST) --filter 'HCSPlacementTests|QueueSimulationTests'
+
+simulate-queue: deps ## many days of random events on the queue (SEEDS=5, STEPS=1440 minutes each, SEED= one alone)
+	@swift build --build-tests
+	@HCS_SIMULATION_SEEDS='$(or $(SEEDS),5)' HCS_SIMULATION_STEPS='$(or $(STEPS),1440)' \
+	    $(if $(SEED),HCS_SIMULATION_SEED='$(SEED)') $(SWIFT_TEST) --filter QueueSimulationTests
 
 test-health: deps ## the health score: catalogue, policy, state, every named scenario with its score curve
 	@HCS_LIGHT=1 swift build --build-tests --scratch-path .build-light

@@ -93,7 +93,7 @@ var targets: [Target] = [
     tests("HCSModelTests", ["HCSModel"]),
     tests(
         "HCSHealthTests", ["HCSHealth", "HCSModel", .product(name: "Yams", package: "Yams")], exclude: ["Scenarios"]),
-    tests("HCSPlacementTests", ["HCSPlacement", "HCSModel", "HCSCatalog"]),
+    tests("HCSPlacementTests", ["HCSPlacement", "HCSModel", "HCSCatalog", "HCSYAML"]),
     tests("HCSYAMLTests", ["HCSYAML", "HCSModel"]),
     tests("HCSSystemTests", ["HCSSystem", "HCSModel", "CHCSSegment", "CHCSSystem"]),
     tests(
@@ -161,7 +161,7 @@ if !light {
                 "HCSAgent", "HCSModel", "HCSAPI", "HCSCatalog", "HCSDevice", "HCSHealth", "HCSProbe", "HCSSystem",
                 "NativeArtifacts",
             ]),
-        tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSStore", logging]),
+        tests("HCSSchedulerTests", ["HCSScheduler", "HCSAPI", "HCSModel", "HCSPlacement", "HCSStore", logging]),
         tests(
             "IntegrationTests",
             [

@@ -2,7 +2,7 @@ import Foundation
 import HCSPlacement
 
 /// Decisions per second of the placement core on one thread (README.md).
-///   bench-placement [--variants | --cycle] [--policy=NAME] [NODES.csv PODS.csv]
+///   bench-placement [--variants | --cycle | --queue] [--policy=NAME] [NODES.csv PODS.csv]
 let arguments = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
 let sizes = [1213, 5000, 10000]
 let policies = PackingPolicy.allCases.filter { policy in
@@ -31,6 +31,8 @@ struct Measurement {
 
     /// To build it from a snapshot.
     var startSeconds: Double?
+    /// To take in that a node's report tells of other use.
+    var renewMicroseconds: Double?
 
     var perSecond: Double { Double(decisions) / seconds }
 
@@ -126,6 +128,7 @@ func printTable(_ title: String, sizes: [Int], _ measure: (Int, PackingPolicy) t
     let columns = [
         ("nodes", 6), ("policy", 9), ("decisions", 10), ("per s", 9), ("of bestfit", 11), ("p50 us", 8), ("p99 us", 8),
         ("B/node", 8), ("allocated %", 12), ("digest", 9), ("start s", 8),
+        ("renew us", 9),
     ]
     print(columns.map { padded($0.0, $0.1) }.joined(separator: " "))
     for size in sizes {
@@ -138,7 +141,8 @@ func printTable(_ title: String, sizes: [Int], _ measure: (Int, PackingPolicy) t
                 String(format: "%.2f", m.perSecond / reference), String(format: "%.1f", m.p50),
                 String(format: "%.1f", m.p99), "\(m.bytesPerNode)", String(format: "%.2f", m.allocated),
                 String(format: "%08x", UInt32(truncatingIfNeeded: m.digest.value)),
-                m.startSeconds.map { String(format: "%.2f", $0) } ?? "",
+                m.startSeconds.map { String(format: "%.3f", $0) } ?? "",
+                m.renewMicroseconds.map { String(format: "%.1f", $0) } ?? "",
             ]
             print(zip(cells, columns).map { padded($0, $1.1) }.joined(separator: " "))
         }
@@ -149,6 +153,10 @@ do {
     let (trace, what) = try load()
     if CommandLine.arguments.contains("--variants") {
         try compareVariants(trace)
+        exit(0)
+    }
+    if CommandLine.arguments.contains("--queue") {
+        try printQueueTable(trace, nodes: sizes[0])
         exit(0)
     }
     if !CommandLine.arguments.contains("--cycle") {

@@ -15,6 +15,9 @@ package enum Routes {
     package static let exchange = "/v1/exchange"
     package static let exchangeRate = "/v1/exchange/rate"
     package static let throughput = "/v1/throughput"
+    package static let queue = "/v1/queue"
+    package static let queuePolicy = "/v1/queue/policy"
+    package static let defragmentation = "/v1/defragmentation"
 
     package static func node(_ name: String) -> String { "\(nodes)/\(name)" }
     package static func assignments(_ node: String) -> String { "\(nodes)/\(node)/assignments" }

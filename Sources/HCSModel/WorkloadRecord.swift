@@ -1,7 +1,7 @@
 /// Something that happened to a workload.
 package struct WorkloadEvent: Hashable, Sendable, Codable {
     package enum Kind: String, Codable, Hashable, Sendable {
-        case submitted, placed, refused, started, deviceFault, moved, resized, stopping, ended, deleted
+        case submitted, placed, refused, started, deviceFault, moved, preempted, resized, stopping, ended, deleted
     }
 
     package var atMilliseconds: Int64
@@ -32,6 +32,8 @@ package struct WorkloadRecord: Hashable, Sendable, Codable {
     package var message: String
     package var createdMilliseconds: Int64
     package var updatedMilliseconds: Int64
+    /// Since when it waits this time; nil = since it was submitted, or by an older store.
+    package var queuedMilliseconds: Int64?
     /// Back-off: not placed before this time.
     package var notBeforeMilliseconds: Int64?
     package var failures: Int
@@ -64,6 +66,7 @@ package struct WorkloadRecord: Hashable, Sendable, Codable {
         self.message = "waiting to be placed"
         self.createdMilliseconds = createdMilliseconds
         self.updatedMilliseconds = createdMilliseconds
+        self.queuedMilliseconds = nil
         self.notBeforeMilliseconds = nil
         self.failures = 0
         self.deleteRequested = false

@@ -97,7 +97,8 @@ extension ClusterState {
         let entry = ledger.devices[key] ?? Ledger.DeviceEntry()
         return DeviceState(
             device: report.device, health: report.health, blocked: report.blocked, cordon: cordonWords(on: key),
-            granted: entry.granted, grantedCompute: entry.compute, holders: entry.holders,
+            pool: policy.pool(node: node, model: report.device.model), granted: entry.granted,
+            grantedCompute: entry.compute, holders: entry.holders,
             isHeldWhole: entry.isHeldWhole, driverUsed: report.sample?.memoryUsed, segmentUsed: entry.segmentUsed,
             margin: settings.margin.of(report.device))
     }
@@ -120,11 +121,11 @@ extension ClusterState {
         return ClusterSnapshot(revision: revision, nodes: states)
     }
 
-    /// Room is kept for what is asked for as a rule: all that this scheduler remembers.
+    /// Room is kept for what is asked for as a rule.
     func placementCycle(monotonic: Int64) -> PlacementCycle {
         PlacementCycle(
             snapshot: snapshot(monotonic: monotonic), plugins: .standard(exchange: exchange.table),
-            typical: workloads.values.map { PlacementRequest($0.spec) })
+            typical: recentRequests)
     }
 
     /// Why an operator keeps work off a device, its own order first; nil = nobody does.

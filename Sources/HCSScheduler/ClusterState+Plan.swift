@@ -5,41 +5,30 @@ import HCSPlacement
 extension ClusterState {
     /// What would become of a request now.
     package func plan(_ spec: WorkloadSpec, monotonic: Int64) throws(APIProblem) -> PlanView {
-        try Self.check(spec)
+        try check(spec)
         let request = PlacementRequest(spec)
-        var cycle = placementCycle(monotonic: monotonic)
+        var cycle = openRoom(monotonic: monotonic)
         let placement = cycle.canPlace(request)
+        let limit = limitObjection(to: Amounts(asking: request), for: spec.placement.tenant)
         return PlanView(
-            name: spec.name, revision: revision, fits: placement != nil, summary: cycle.summary(of: request),
+            name: spec.name, revision: revision, fits: placement != nil,
+            summary: placement == nil ? limit ?? cycle.summary(of: request) : cycle.summary(of: request),
             node: placement?.node, grants: placement?.grants ?? [], devices: cycle.verdicts(for: request),
             changes: PlanSearch.changes(for: request, in: cycle, running: runningWork()))
     }
 
     package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
         let request = PlacementRequest(record.spec)
-        var cycle = placementCycle(monotonic: monotonic)
+        var cycle = openRoom(for: UnitKey(record.id, request), monotonic: monotonic)
         let waits = record.phase == .queued
+        // Who waits for room may have found some by now; all else is the queue's to say.
+        let asks = waits && self.waits[record.id] ?? .room == .room
         return Explanation(
             workload: record.id, name: record.spec.name, phase: record.phase, revision: revision,
-            summary: waits ? cycle.summary(of: request) : record.message, devices: cycle.verdicts(for: request),
+            summary: asks ? cycle.summary(of: request) : record.message, devices: cycle.verdicts(for: request),
             changes: waits ? PlanSearch.changes(for: request, in: cycle, running: runningWork()) : nil)
     }
 
     /// What is placed, with what its processes use by their segments' count.
-    func runningWork() -> [RunningWork] {
-        workloads.values.compactMap { record in
-            guard record.phase == .assigned || record.phase == .running, let node = record.node else { return nil }
-            let asked = record.spec.placement
-            let usage = nodes[node]?.report?.workloads.first { $0.id == record.id && $0.attempt == record.attempt }?
-                .usage
-            return RunningWork(
-                id: record.id, name: record.spec.name, priority: asked.priority,
-                placement: .init(
-                    node: node, grants: record.grants, cpuMilli: asked.cpuMilli, memory: asked.memory,
-                    group: PlacementRequest(record.spec).spreadGroup),
-                used: Dictionary(
-                    (usage ?? []).map { ($0.device, $0.used.adding($0.overhead ?? .zero)) },
-                    uniquingKeysWith: { $0.adding($1) }))
-        }
-    }
+    private func runningWork() -> [PlacedWork] { queueInput(focus: [], now: 0).placed }
 }

@@ -22,6 +22,10 @@ extension ClusterState {
             for grant in record.grants where change.vram > grant.quota {
                 try checkRoom(for: record, on: grant, raisedTo: change.vram)
             }
+            let more = record.grants.reduce(ByteCount.zero) { $0.adding(change.vram.subtracting($1.quota)) }
+            if more > .zero, let why = limitObjection(to: Amounts(vram: more), for: record.spec.placement.tenant) {
+                throw .conflict("\(change.vram) for workload '\(record.spec.name)': \(why)")
+            }
         case .stopping, .succeeded, .failed, .deleted:
             throw .conflict("workload '\(record.spec.name)' is \(record.phase.rawValue): it takes no other quota")
         }

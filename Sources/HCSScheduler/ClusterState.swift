@@ -1,6 +1,6 @@
 package import HCSAPI
 package import HCSModel
-import HCSPlacement
+package import HCSPlacement
 package import HCSStore
 
 /// All the scheduler knows, and what each input makes of it. A value: the actor around it owns time, store and waiting.
@@ -31,6 +31,14 @@ package struct ClusterState: Sendable {
     var fleetGuard: FleetGuard
     let settings: SchedulerSettings
     var reservations = Reservations()
+    /// What the queue remembers between its cycles, and what each workload last waited for.
+    package internal(set) var book = QueueBook()
+    package internal(set) var waits: [WorkloadID: WaitCode] = [:]
+    /// The requests that came last: what is asked for as a rule.
+    private(set) var recentRequests: [PlacementRequest]
+    static let recentRequestsKept = 256
+    /// Work came, went or ended since the queue was last decided on.
+    var hasNewsForQueue = true
     /// When this scheduler process began to listen, monotonic milliseconds.
     let openedAt: Int64
     private var nextSequence: UInt64
@@ -57,6 +65,8 @@ package struct ClusterState: Sendable {
     ) {
         self.settings = settings
         revision = stored.revision
+        recentRequests = stored.workloads.sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
+            .suffix(Self.recentRequestsKept).map { PlacementRequest($0.spec) }
         self.exchange = exchange
         self.exchange.load(stored.throughput)
         for node in stored.nodes {
@@ -186,8 +196,17 @@ package struct ClusterState: Sendable {
 
     mutating func update(_ record: WorkloadRecord) {
         let old = workloads[record.id]
+        var record = record
+        if record.phase == .queued, let old, old.phase != .queued {
+            record.queuedMilliseconds = record.updatedMilliseconds
+        }
         guard old != record else { return }
+        // What comes new is looked at when it comes.
+        if let old, old.phase != record.phase || old.grants != record.grants || old.previous != record.previous {
+            hasNewsForQueue = true
+        }
         noteTransition(from: old, to: record)
+        if record.phase != .queued { waits[record.id] = nil }
         workloads[record.id] = record
         changedWorkloads.insert(record.id)
         for node in [old?.node, old?.previous?.node, record.node, record.previous?.node] {
@@ -230,7 +249,28 @@ package struct ClusterState: Sendable {
         }
         moveOffFaultyDevices(of: report, faults: faults, monotonic: monotonic, now: now)
         expireReservations(of: report, monotonic: monotonic, now: now)
+        // Most reports bring nothing that could place what waits: figures of use are looked at by the tick.
+        guard hasNewsForQueue || before.map({ !offersTheSame($0, as: report, monotonic: monotonic) }) ?? true else {
+            return
+        }
         schedule(monotonic: monotonic, now: now)
+    }
+
+    /// Whether a report says of its node's room what was known before, apart from memory in use.
+    private func offersTheSame(_ before: NodeEntry, as report: NodeReport, monotonic: Int64) -> Bool {
+        guard let old = before.report, let now = nodes[report.node], now.record == before.record,
+            notReady(before, monotonic: monotonic) == nil, Self.unhealthy(before) == Self.unhealthy(now),
+            old.devices.count == report.devices.count, Self.isSame(old.workloads, report.workloads)
+        else { return false }
+        return zip(old.devices, report.devices).allSatisfy {
+            $0.health.band == $1.health.band && $0.blocked == $1.blocked && $0.localGranted == $1.localGranted
+        }
+    }
+
+    /// Whether the same attempts take room, those included that this scheduler does not know.
+    private static func isSame(_ old: [WorkloadObservation], _ now: [WorkloadObservation]) -> Bool {
+        old.count == now.count
+            && zip(old, now).allSatisfy { $0.id == $1.id && $0.attempt == $1.attempt && $0.phase == $1.phase }
     }
 
     /// Not newer than what is known. The agents' wall clocks order their processes, and a clock can be set back: so one
@@ -271,7 +311,7 @@ package struct ClusterState: Sendable {
     /// Queues a workload and tries to place it at once.
     package mutating func submit(_ spec: WorkloadSpec, id: WorkloadID, monotonic: Int64, now: Int64) throws(APIProblem)
     {
-        try Self.check(spec)
+        try check(spec)
         let live = workloads.values.count { !$0.phase.hasEnded }
         guard live < APILimits.liveWorkloads else {
             throw .tooMany("\(live) workloads are queued or running: delete some, or wait")
@@ -280,22 +320,28 @@ package struct ClusterState: Sendable {
             throw .conflict(
                 "a workload named '\(spec.name)' is queued or running: choose another name or delete that one")
         }
+        try checkGang(of: spec)
         let record = WorkloadRecord(id: id, spec: spec, createdMilliseconds: now)
         update(record)
-        // For the others nothing has changed.
-        place([record], monotonic: monotonic, now: now)
+        recentRequests = (recentRequests + [PlacementRequest(spec)]).suffix(Self.recentRequestsKept)
+        // For the others, but those of its gang, nothing has changed.
+        var focus: Set<WorkloadID> = [id]
+        if let gang = spec.placement.gang {
+            for other in workloads.values
+            where other.phase == .queued && other.spec.placement.gang?.name == gang.name
+                && other.spec.placement.tenant == spec.placement.tenant
+            {
+                focus.insert(other.id)
+            }
+        }
+        runQueue(focus: focus, monotonic: monotonic, now: now)
         forgetOldest()
     }
 
-    /// Refuses what is wrong, and what this scheduler would take and never do.
-    static func check(_ spec: WorkloadSpec) throws(APIProblem) {
+    /// Refuses what is wrong, and what the policy of the queue would never place.
+    func check(_ spec: WorkloadSpec) throws(APIProblem) {
         do { try spec.validate() } catch { throw .badRequest(error.message) }
-        guard spec.placement.gang == nil else {
-            throw .badRequest("gangs are not placed yet: this scheduler cannot start several workloads together")
-        }
-        guard spec.placement.pool == nil else {
-            throw .badRequest("pools cannot be set up yet: no device is in one, so leave the pool out")
-        }
+        if let why = policy.objection(to: spec.placement) { throw .badRequest(why) }
     }
 
     private func isLive(name: String) -> Bool {
@@ -349,6 +395,8 @@ package struct ClusterState: Sendable {
         for record in affected.sorted(by: { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }) {
             // Its name was given to another meanwhile.
             if record.phase.hasEnded, isLive(name: record.spec.name) { continue }
+            // Its gang has failed with it.
+            if record.phase.hasEnded, record.spec.placement.gang != nil { continue }
             for grant in record.grants {
                 guard let reason = faults[grant.device], let present = workloads[record.id] else { continue }
                 if present.spec.restart == .never,
@@ -368,36 +416,10 @@ package struct ClusterState: Sendable {
         }
     }
 
-    /// Places what is queued, by priority, then oldest first; what fits nowhere stays queued and does not hold up the rest.
+    /// Decides on all that waits, then moves what is drained.
     mutating func schedule(monotonic: Int64, now: Int64) {
-        let queued = workloads.values
-            .filter { $0.phase == .queued && Reconciler.isDue($0, now: now) }
-            .sorted {
-                (-$0.spec.placement.priority, $0.createdMilliseconds, $0.id)
-                    < (-$1.spec.placement.priority, $1.createdMilliseconds, $1.id)
-            }
-        place(queued, monotonic: monotonic, now: now)
+        runQueue(monotonic: monotonic, now: now)
         drain(monotonic: monotonic, now: now)
-    }
-
-    private mutating func place(_ queued: [WorkloadRecord], monotonic: Int64, now: Int64) {
-        guard !queued.isEmpty else { return }
-        var cycle = placementCycle(monotonic: monotonic)
-        // A cycle only fills devices: what was refused stays refused in it, so thousands of like requests cost one look.
-        var refusals: [PlacementRequest: String] = [:]
-        for record in queued {
-            let request = PlacementRequest(record.spec)
-            if refusals[request] == nil {
-                switch cycle.place(request) {
-                case .placed(let placement): update(Reconciler.placed(record, on: placement, now: now))
-                case .refused(let refusal): refusals[request] = refusal.summary
-                }
-            }
-            guard let summary = refusals[request], record.message != summary else { continue }
-            var waiting = record
-            waiting.note(.refused, summary, at: now)
-            update(waiting)
-        }
     }
 
     func notReady(_ entry: NodeEntry, monotonic: Int64) -> String? {

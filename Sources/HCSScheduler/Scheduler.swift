@@ -269,6 +269,20 @@ package actor Scheduler {
         ItemList(items: state.throughputRecords, revision: state.revision)
     }
 
+    // MARK: Queue
+
+    package func queue() -> QueueView { state.queueView(now: clock.wallMilliseconds()) }
+
+    package func queuePolicy() -> QueuePolicyView {
+        QueuePolicyView(yaml: state.policy.yaml, file: state.settings.queueFile)
+    }
+
+    package func defragment(_ request: DefragmentationRequest) async throws(APIProblem) -> DefragmentationView {
+        try await mutate { (state, monotonic, now) throws(APIProblem) in
+            try state.defragment(request, monotonic: monotonic, now: now)
+        }
+    }
+
     // MARK: Events
 
     package func alertStatus() -> ItemList<AlertStatus> {

@@ -30,7 +30,7 @@ struct SchedulerCommand: AsyncParsableCommand {
 
     @Option(
         help:
-            "Directory with exchange.d and catalog.d. Default: HCS_CONFIG_DIR, /etc/hcs for root, else the XDG configuration directory."
+            "Directory of scheduler.yaml, exchange.d and catalog.d. Default: HCS_CONFIG_DIR, /etc/hcs for root, else the XDG configuration directory."
     )
     var configDir: String?
 
@@ -75,12 +75,19 @@ struct SchedulerCommand: AsyncParsableCommand {
         guard let colon = listen.lastIndex(of: ":"), let port = Int(listen[listen.index(after: colon)...]),
             (0...65535).contains(port)
         else { throw ValidationError("--listen '\(listen)' must be ADDRESS:PORT") }
-        let settings = try self.settings()
+        var settings = try self.settings()
         let host = String(listen[..<colon]).trimmingCharacters(in: CharacterSet(charactersIn: "[]"))
         umask(0o077)  // The store holds the environment of workloads.
         LoggingSystem.bootstrap(StreamLogHandler.standardError)
         var logger = Logger(label: "hcs-scheduler")
         logger.logLevel = level
+        do {
+            (settings.queue, settings.queueFile) = try PolicyFile.load(
+                directory: configDir ?? StandardDirectories.configuration())
+        } catch {
+            FileHandle.standardError.write(Data("hcs-scheduler: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
         let daemon = SchedulerDaemon(
             configuration: SchedulerConfiguration(
                 host: host, port: port, stateDirectory: stateDir ?? StandardDirectories.state(of: "hcs-scheduler"),

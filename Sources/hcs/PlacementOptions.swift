@@ -65,12 +65,12 @@ struct PlacementOptions: ParsableArguments {
 
     @Option(
         name: .long, parsing: .unconditional,
-        help: ArgumentHelp("-1000 to 1000; higher is placed first.", valueName: "number"))
+        help: ArgumentHelp("-1000 to 1000; higher goes first and may end lower.", valueName: "number"))
     var priority: Int?
 
     @Option(
         name: .long,
-        help: ArgumentHelp("Starts together with the others of this name. Not built yet: refused.", valueName: "name"))
+        help: ArgumentHelp("Starts together with the others of this name.", valueName: "name"))
     var gang: String?
 
     @Option(name: .long, help: ArgumentHelp("Members of the gang.", valueName: "count"))
@@ -80,7 +80,7 @@ struct PlacementOptions: ParsableArguments {
         name: .long, help: ArgumentHelp("How long an incomplete gang waits: 600, 10m, 1h.", valueName: "time"))
     var gangTimeout: Seconds?
 
-    @Option(name: .long, help: ArgumentHelp("Only in this pool. Not built yet: refused.", valueName: "name"))
+    @Option(name: .long, help: ArgumentHelp("Only in this pool.", valueName: "name"))
     var pool: String?
 
     @Option(name: .long, help: ArgumentHelp("On whose account.", valueName: "name"))

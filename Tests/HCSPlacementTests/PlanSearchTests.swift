@@ -11,7 +11,7 @@ import Testing
         PlacementCycle(snapshot: ClusterSnapshot(revision: .zero, nodes: nodes))
     }
 
-    private func texts(_ request: PlacementRequest, _ nodes: [NodeState], running: [RunningWork] = []) -> [String] {
+    private func texts(_ request: PlacementRequest, _ nodes: [NodeState], running: [PlacedWork] = []) -> [String] {
         PlanSearch.changes(for: request, in: cycle(nodes), running: running).map(\.text)
     }
 
@@ -68,14 +68,15 @@ import Testing
     private func running(
         _ name: String, _ node: String, _ device: String, _ gibibytes: UInt64, priority: Int, used: UInt64 = 0
     )
-        throws -> RunningWork
+        throws -> PlacedWork
     {
         let id = try #require(WorkloadID("00000000-0000-4000-8000-00000000000\(name.utf8.count)"))
-        return RunningWork(
-            id: id, name: name, priority: priority,
+        return PlacedWork(
+            id: id, name: name, request: ask(gibibytes, PlacementSpec(priority: priority)),
             placement: .init(
                 node: node,
                 grants: [DeviceGrant(device: DeviceID(device), vendor: .nvidia, quota: .gibibytes(gibibytes))]),
+            createdMilliseconds: 0, sinceMilliseconds: 0,
             used: used > 0 ? [DeviceID(device): .gibibytes(used)] : [:])
     }
 

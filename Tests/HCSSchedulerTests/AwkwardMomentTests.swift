@@ -117,9 +117,7 @@ private typealias ExitStatus = HCSModel.ExitStatus
         #expect(await scheduler.workloads(all: false).items.map(\.id) == [second.id])
     }
 
-    @Test func `what has priority is placed first, and a gang is refused rather than started piece by piece`()
-        async throws
-    {
+    @Test func `what has priority is placed first, and plan refuses what submit refuses`() async throws {
         let scheduler = try await open()
         var reports = ReportMaker()
         _ = try await scheduler.submit(spec("early", vram: 60))
@@ -129,13 +127,10 @@ private typealias ExitStatus = HCSModel.ExitStatus
         _ = try await scheduler.receive(reports.make([gpu("a", memory: 80)]))
         #expect(try await scheduler.view("urgent").phase == .assigned)
         #expect(try await scheduler.view("early").phase == .queued)
-        var member = spec("member")
-        member.placement.gang = Gang(name: "g", size: 2)
-        await #expect(throws: APIProblem.self) { try await scheduler.submit(member) }
-        await #expect(throws: APIProblem.self) { try await scheduler.plan(member) }
         var pooled = spec("pooled")
         pooled.placement.pool = "a"
         await #expect(throws: APIProblem.self) { try await scheduler.submit(pooled) }
+        await #expect(throws: APIProblem.self) { try await scheduler.plan(pooled) }
         #expect(await scheduler.workloads(all: true).items.count == 2)
     }
 

@@ -1,6 +1,7 @@
 import Foundation
 import HCSAPI
 import HCSModel
+import HCSPlacement
 import HCSScheduler
 import HCSStore
 import HCSTestSupport
@@ -129,6 +130,56 @@ import Testing
             _ = try await SchedulerClient(admin).uncordon(UncordonRequest(target: "dev-a", by: "bob"))
             #expect(try await next.items.map(\.by) == ["bob"])
             for client in [admin, node] { await client.shutdown() }
+        }
+    }
+
+    @Test func `queue, its rules and moves are for the admin's token only, and are checked before they count`()
+        async throws
+    {
+        try await withServer { server in
+            let admin = server.client(server.admin)
+            let node = server.client(server.node)
+            let none = server.client(nil)
+            let plan = DefragmentationRequest(run: false, by: "ada")
+            let routes: [@Sendable (SchedulerClient) async throws -> Void] = [
+                { _ = try await $0.queue() }, { _ = try await $0.queuePolicy() }, { _ = try await $0.defragment(plan) },
+            ]
+            for route in routes {
+                #expect(await problem { try await route(SchedulerClient(node)) }?.status == 403)
+                #expect(await problem { try await route(SchedulerClient(none)) }?.status == 401)
+                try await route(SchedulerClient(admin))
+            }
+            let client = SchedulerClient(admin)
+            let empty = try await client.queue()
+            #expect(empty.items.isEmpty && empty.tenants.map(\.name) == ["default"])
+            let rules = try await client.queuePolicy()
+            #expect(rules.file == nil && rules.yaml == QueuePolicy().yaml)
+
+            var reports = ReportMaker()
+            _ = try await SchedulerClient(node).report(reports.make([gpu("dev-a")]))
+            _ = try await client.submit(spec("runs"))
+            _ = try await client.submit(spec("waits", vram: 500))
+            let queue = try await client.queue()
+            #expect(queue.items.map(\.name) == ["waits"] && queue.items.map(\.code) == ["room"])
+            #expect(queue.tenants.map(\.placed) == [1] && queue.tenants.map(\.queued) == [1])
+            #expect(try await client.defragment(plan).moves.isEmpty)
+
+            func refused(_ request: DefragmentationRequest) async -> Int? {
+                let found = await problem { _ = try await client.defragment(request) }
+                return found?.status
+            }
+            #expect(await refused(.init(workload: "nobody", run: false, by: "ada")) == 404)
+            #expect(await refused(.init(workload: "runs", run: false, by: "ada")) == 409)
+            #expect(await refused(.init(run: false, by: "")) == 400)
+            #expect(await refused(.init(run: false, by: String(repeating: "x", count: 9999))) == 400)
+            #expect(await refused(.init(workload: String(repeating: "x", count: 9999), run: false, by: "ada")) == 404)
+            #expect(await refused(.init(run: true, by: "ada")) == 403)
+            struct Misspelt: Encodable { let by = "ada", rnu = true }
+            let unknown = await problem {
+                _ = try await admin.post(Routes.defragmentation, Misspelt(), as: DefragmentationView.self)
+            }
+            #expect(unknown?.status == 400 && unknown?.detail.contains("unknown field 'rnu'") == true)
+            for client in [admin, node, none] { await client.shutdown() }
         }
     }
 

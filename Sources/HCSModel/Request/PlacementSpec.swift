@@ -18,7 +18,7 @@ package struct PlacementSpec: Hashable, Sendable {
     package var strategy: PlacementStrategy
     /// What the work is like, for the exchange rate; nil = training.
     package var workloadClass: WorkloadClass?
-    /// Higher goes first.
+    /// Higher goes first and may preempt lower.
     package var priority: Int
     package var gang: Gang?
     /// nil = any pool that the tenant may use.

@@ -45,20 +45,58 @@ struct StrandedValue {
         }
         cpus = Set(kinds.map(\.cpu)).sorted()
         shares = Set(kinds.map(\.share)).union([0]).sorted()
-        withinCPU = cpus.flatMap { cpu in rows { $0.cpu <= cpu } }
-        withinShare = shares.flatMap { share in rows { $0.share <= share } }
-        forModel = (0..<UInt64(PackingNode.modelLimit)).flatMap { model in rows { $0.models &>> model & 1 == 1 } }
-        withDevices = rows { $0.devices > 0 }
+        let places = placesInDeck()
+        withinCPU = Self.rows(upTo: cpus, kinds.map(\.cpu), places)
+        withinShare = Self.rows(upTo: shares, kinds.map(\.share), places)
+        withDevices = Self.noPositions
+        var forAny = Self.noPositions
+        for (kind, places) in zip(kinds, places) {
+            if kind.devices > 0 { Self.unite(&withDevices, 0, places) }
+            if kind.models == PackingShape.anyModel { Self.unite(&forAny, 0, places) }
+        }
+        forModel = Array(repeatElement(forAny, count: PackingNode.modelLimit).joined())
+        for (kind, places) in zip(kinds, places) where kind.models != PackingShape.anyModel {
+            var models = kind.models
+            while models != 0 {
+                Self.unite(&forModel, models.trailingZeroBitCount * Self.sequences, places)
+                models &= models &- 1
+            }
+        }
     }
 
-    /// For each sequence the positions of the kinds that `isIn` names.
-    private func rows(_ isIn: (Kind) -> Bool) -> [Positions] {
-        let chosen = kinds.map(isIn)
-        var rows = Array(repeating: Positions.zero, count: Self.sequences)
-        for (i, kind) in deck.enumerated() where chosen[Int(kind)] {
-            rows[i / Self.length][i % Self.length / 64] |= 1 << UInt64(i % Self.length % 64)
+    private static let noPositions = Array(repeating: Positions.zero, count: sequences)
+
+    /// By kind, its positions in each sequence.
+    private func placesInDeck() -> [[Positions]] {
+        var places = Array(repeating: Self.noPositions, count: kinds.count)
+        for sequence in 0..<Self.sequences {
+            for i in 0..<Self.length {
+                places[Int(deck[sequence * Self.length + i])][sequence][i / 64] |= 1 << UInt64(i % 64)
+            }
+        }
+        return places
+    }
+
+    /// For each level the positions of the kinds of which `own` is no more.
+    private static func rows<Level: Comparable>(
+        upTo levels: [Level], _ own: [Level], _ places: [[Positions]]
+    ) -> [Positions] {
+        let order = own.indices.sorted { own[$0] < own[$1] }
+        var rows: [Positions] = []
+        var row = noPositions
+        var next = 0
+        for level in levels {
+            while next < order.count, own[order[next]] <= level {
+                unite(&row, 0, places[order[next]])
+                next += 1
+            }
+            rows += row
         }
         return rows
+    }
+
+    private static func unite(_ rows: inout [Positions], _ start: Int, _ more: [Positions]) {
+        for sequence in 0..<sequences { rows[start + sequence] |= more[sequence] }
     }
 
     /// `count` indices, each as often as its weight says, up to rounding.

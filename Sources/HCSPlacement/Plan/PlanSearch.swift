@@ -1,26 +1,5 @@
 package import HCSModel
 
-/// Something that runs and could end.
-package struct RunningWork: Sendable {
-    package var id: WorkloadID
-    package var name: String
-    package var priority: Int
-    package var placement: PlacementCycle.Placement
-    /// Device memory that its processes use, by what the drivers and segments count.
-    package var used: [DeviceID: ByteCount]
-
-    package init(
-        id: WorkloadID, name: String, priority: Int, placement: PlacementCycle.Placement,
-        used: [DeviceID: ByteCount] = [:]
-    ) {
-        self.id = id
-        self.name = name
-        self.priority = priority
-        self.placement = placement
-        self.used = used
-    }
-}
-
 /// Looks for single changes with which a request that fits nowhere would fit. Pure; every answer was placed.
 package struct PlanSearch {
     private var cycle: PlacementCycle
@@ -35,13 +14,13 @@ package struct PlanSearch {
     /// - Parameter running: what may be proposed to end; only what has a lower priority than the request is.
     /// - Returns: the smallest change first; none where no single change helps, or the request fits.
     package static func changes(
-        for request: PlacementRequest, in cycle: PlacementCycle, running: [RunningWork] = []
+        for request: PlacementRequest, in cycle: PlacementCycle, running: [PlacedWork] = []
     ) -> [PlacementChange] {
         var search = PlanSearch(cycle: cycle, request: request)
         guard search.cycle.canPlace(request) == nil else { return [] }
         search.relaxAmounts()
         search.dropConditions()
-        search.end(running.filter { $0.priority < request.placement.priority })
+        search.end(running.filter { $0.request.placement.priority < request.placement.priority })
         return Array(search.found.sorted { ($0.cost, $0.text) < ($1.cost, $1.text) }.prefix(changeLimit))
     }
 
@@ -65,7 +44,7 @@ package struct PlanSearch {
             relax(.compute, from: share) {
                 $0.placement.compute = .share($1)
             } words: {
-                "fits with --share \(Self.decimal($0))"
+                "fits with --share \(AmountBound.decimal($0))"
             }
         case .teraflops(let amount, let precision):
             // In tenths: what is less than a tenth of a TFLOPS is not worth a line.
@@ -84,7 +63,7 @@ package struct PlanSearch {
         relax(.cpu, from: placement.cpuMilli, least: 0) {
             $0.placement.cpuMilli = $1
         } words: {
-            "fits with --cpu \(Self.decimal($0))"
+            "fits with --cpu \(AmountBound.decimal($0))"
         }
         relax(.memory, from: Int(clamping: placement.memory.bytes >> 20), least: 0) {
             $0.placement.memory = .mebibytes(UInt64($1))
@@ -123,12 +102,6 @@ package struct PlanSearch {
 
     private static func size(mebibytes: Int) -> String {
         mebibytes % 1024 == 0 ? "\(mebibytes / 1024)Gi" : "\(mebibytes)Mi"
-    }
-
-    private static func decimal(_ milli: Int) -> String {
-        guard milli % 1000 != 0 else { return "\(milli / 1000)" }
-        let digits = "\(milli % 1000 + 1000)".dropFirst()
-        return "\(milli / 1000).\(digits.reversed().drop { $0 == "0" }.reversed().map(String.init).joined())"
     }
 
     // MARK: Conditions
@@ -176,9 +149,9 @@ package struct PlanSearch {
     /// The end of another's work costs more than any change of the request.
     private static let endCost = 1.0
 
-    private mutating func end(_ running: [RunningWork]) {
+    private mutating func end(_ running: [PlacedWork]) {
         let order = running.sorted {
-            ($0.priority, $0.size, $0.id) < ($1.priority, $1.size, $1.id)
+            ($0.request.placement.priority, $0.size, $0.id) < ($1.request.placement.priority, $1.size, $1.id)
         }
         for work in order.prefix(Self.endLimit) {
             cycle.release(work.placement, freeing: work.used)
@@ -186,9 +159,10 @@ package struct PlanSearch {
             let placement = cycle.fits(request, on: work.placement.node) ? cycle.canPlace(request) : nil
             cycle.reserve(work.placement, using: work.used)
             guard let placement else { continue }
+            let priority = work.request.placement.priority
             found.append(
                 PlacementChange(
-                    kind: .end, text: "fits if workload \(work.name) (priority \(work.priority)) ended",
+                    kind: .end, text: "fits if workload \(work.name) (priority \(priority)) ended",
                     cost: Self.endCost, node: placement.node, devices: placement.grants.map(\.device),
                     workload: work.id))
             return
@@ -196,7 +170,7 @@ package struct PlanSearch {
     }
 }
 
-extension RunningWork {
+extension PlacedWork {
     /// Bytes of device memory that are lost to it.
     fileprivate var size: UInt64 { placement.grants.reduce(ByteCount.zero) { $0.adding($1.quota) }.bytes }
 }

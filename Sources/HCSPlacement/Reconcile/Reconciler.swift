@@ -135,11 +135,38 @@ package enum Reconciler {
             return record
         }
         record.note(.deviceFault, "moved off a faulty device: \(reason)", device: device, at: now)
-        // One hop at a time: while an older attempt still drains, the present one was never handed out.
-        if let node = record.node, record.previous == nil, !isVictim {
+        return queued(isVictim ? record : leaving(record), at: now)
+    }
+
+    /// Queued again, with its present attempt to be ended: moved by an order, preempted, or with its gang.
+    package static func requeued(
+        _ old: WorkloadRecord, _ kind: WorkloadEvent.Kind, _ reason: String, device: DeviceID? = nil, now: Int64
+    ) -> WorkloadRecord {
+        guard old.phase == .assigned || old.phase == .running else { return old }
+        var record = leaving(old)
+        record.note(kind, reason, device: device ?? old.grants.first?.device, at: now)
+        return queued(record, at: now)
+    }
+
+    /// Failed for good without an end of its own; what it runs is ended.
+    package static func abandoned(_ old: WorkloadRecord, _ reason: String, now: Int64) -> WorkloadRecord {
+        guard !old.phase.hasEnded else { return old }
+        var record = leaving(old)
+        record.phase = .failed
+        record.exit = ExitStatus(error: reason)
+        record.node = nil
+        record.grants = []
+        record.note(.ended, "failed: \(reason)", at: now)
+        return record
+    }
+
+    /// One hop at a time: while an older attempt still drains, the present one was never handed out.
+    private static func leaving(_ old: WorkloadRecord) -> WorkloadRecord {
+        var record = old
+        if let node = record.node, record.previous == nil {
             record.previous = .init(node: node, attempt: record.attempt, grants: record.grants)
         }
-        return queued(record, at: now)
+        return record
     }
 
     /// Its node reports and does not tell of it: planned again, whatever the restart policy. Its node is told to end that

@@ -108,28 +108,61 @@ extension ClusterState {
 
     // MARK: Drain
 
-    /// Moves what can move off devices that are drained, as soon as another device takes it: nothing is ended that
-    /// has nowhere to go.
+    /// Moves what can move off devices that are drained, as soon as other devices take it: nothing is ended that has
+    /// nowhere to go. A gang moves as a whole.
     mutating func drain(monotonic: Int64, now: Int64) {
         guard cordons.values.contains(where: \.drains) else { return }
-        let movable = workloads.values.filter { drainedDevice(under: $0) != nil && $0.spec.restart != .never }
-            .sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
-        if !movable.isEmpty {
+        let units = Dictionary(grouping: workloads.values.filter { $0.phase == .assigned || $0.phase == .running }) {
+            UnitKey($0.id, PlacementRequest($0.spec))
+        }.values.filter { members in
+            members.contains { drainedDevice(under: $0) != nil } && members.allSatisfy { $0.spec.restart != .never }
+        }.map { members in
+            members.sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
+        }.sorted { ($0[0].createdMilliseconds, $0[0].id) < ($1[0].createdMilliseconds, $1[0].id) }
+        if !units.isEmpty {
             var cycle = placementCycle(monotonic: monotonic)
-            var refused: Set<PlacementRequest> = []
-            for record in movable {
-                let request = PlacementRequest(record.spec)
-                guard let (device, cordon) = drainedDevice(under: record), !refused.contains(request) else { continue }
-                switch cycle.place(request) {
-                case .refused: refused.insert(request)
-                case .placed(let placement):
-                    let moved = Self.movedOff(record, device: device, cordon: cordon, now: now)
-                    update(moved)
-                    update(Reconciler.placed(moved, on: placement, now: now))
+            for placement in book.held { cycle.reserve(placement) }
+            var use = QuotaUse(policy: policy, input: queueInput(now: now))
+            var refused: Set<[PlacementRequest]> = []
+            for members in units {
+                let requests = members.map { PlacementRequest($0.spec) }
+                guard let (device, cordon) = members.compactMap(drainedDevice).first, !refused.contains(requests) else {
+                    continue
+                }
+                // What moves leaves its tenant's account first.
+                var less = use
+                for record in members {
+                    record.node.map {
+                        less.remove(placement(of: record, record.grants, on: $0), of: record.spec.placement.tenant)
+                    }
+                }
+                cycle.quota = less
+                guard let placements = QueueCycle.fit(requests, in: &cycle) else {
+                    refused.insert(requests)
+                    continue
+                }
+                use = less
+                for (record, placement) in zip(members, placements) {
+                    cycle.reserve(placement)
+                    use.add(placement, of: record.spec.placement.tenant)
+                    let own = drainedDevice(under: record)?.0 ?? record.grants.first?.device ?? device
+                    move(
+                        record, to: placement, off: own, reason: "moved off, drained by \(cordon.by): \(cordon.reason)",
+                        now: now)
                 }
             }
         }
         for cordon in cordons.values.sorted(by: { $0.target < $1.target }) { noteIfDrained(cordon, now: now) }
+    }
+
+    /// Ends the present attempt and starts the next where room was found for it.
+    mutating func move(
+        _ record: WorkloadRecord, to placement: PlacementCycle.Placement, off device: DeviceID?, reason: String,
+        now: Int64
+    ) {
+        let leaving = Reconciler.requeued(record, .moved, reason, device: device, now: now)
+        update(leaving)
+        update(Reconciler.placed(leaving, on: placement, now: now))
     }
 
     private func drainedDevice(under record: WorkloadRecord) -> (DeviceID, Cordon)? {
@@ -141,20 +174,6 @@ extension ClusterState {
             }
         }
         return nil
-    }
-
-    /// Queued again, with its present attempt to be ended: as after a device's fault.
-    private static func movedOff(_ old: WorkloadRecord, device: DeviceID, cordon: Cordon, now: Int64) -> WorkloadRecord
-    {
-        var record = old
-        record.note(.moved, "moved off, drained by \(cordon.by): \(cordon.reason)", device: device, at: now)
-        if let node = record.node, record.previous == nil {
-            record.previous = .init(node: node, attempt: record.attempt, grants: record.grants)
-        }
-        record.phase = .queued
-        record.node = nil
-        record.grants = []
-        return record
     }
 
     private mutating func noteIfDrained(_ cordon: Cordon, now: Int64) {

@@ -22,6 +22,7 @@ enum APIRouter {
         ClearanceRoutes(scheduler: scheduler).add(to: router)
         EventRoutes(scheduler: scheduler).add(to: router)
         ExchangeRoutes(scheduler: scheduler).add(to: router)
+        QueueRoutes(scheduler: scheduler).add(to: router)
         return router
     }
 }

@@ -19,7 +19,7 @@ struct SubmitCommand: AsyncParsableCommand {
               hcs submit --name train-a --runtime cuda --vram 8Gi -- /opt/train --epochs 3
               hcs submit --name probe --runtime acl --vram 512Mi --restart never --wait -- ./probe
               hcs submit --name chat --runtime cuda --vram 20Gi --tflops 80 --class decode --prefer 'model=*H20*' -- /opt/serve
-              hcs submit --name big --runtime cuda --vram 60Gi --whole --devices 8 --interconnect nvlink -- /opt/train
+              hcs submit --name big-0 --runtime cuda --vram 60Gi --whole --devices 8 --interconnect nvlink --gang big --gang-size 2 -- /opt/train
               hcs submit --file job.yaml --name night-2
             """)
 

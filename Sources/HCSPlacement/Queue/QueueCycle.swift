@@ -1,0 +1,355 @@
+import HCSModel
+
+/// One pass over all that waits: order, quotas, gangs, reservations, preemption. Pure: input, book and room in,
+/// decisions out; equal input gives equal output.
+///
+/// Order: what has waited beyond the reservation time, oldest first; then by priority; within one by the tenants'
+/// dominant shares, each by its weight; within a tenant by age. What fits nowhere does not hold up the rest, except
+/// through the room that a reservation keeps.
+package struct QueueCycle {
+    /// A preemptor that preempted in vain waits so long.
+    package static let restMilliseconds: Int64 = 60_000
+    /// One that searched for victims in vain searches again after this, later where many do.
+    static let searchRestMilliseconds: Int64 = 10_000
+    /// A victim gets so long over its grace to end.
+    package static let victimSlackMilliseconds: Int64 = 60_000
+    /// Units for which victims are searched in one cycle; the next ones have their turn in the next.
+    static let preemptionsAtOnce = 8
+    package static let nodesLookedAt = 400_000
+    private static let leastLooks = 16
+    /// Sets of victims, or of moves, that are tried in one search.
+    static let searchLimit = 4_000
+
+    let policy: QueuePolicy
+    let input: QueueInput
+
+    var book: QueueBook
+    var use: QuotaUse
+    var room: PlacementCycle
+    var decisions: [QueueDecision] = []
+    /// What has a place and may keep it.
+    var placed: [PlacedWork] { didSet { knownVictims = nil } }
+    var draining: [DrainingWork]
+    /// What may be ended as one, the cheapest first; nil = not looked for since something changed.
+    var knownVictims: [Victim]?
+    /// A cycle only fills: what was refused stays refused in it.
+    private var refused: RefusedRequests
+    /// For which no victims are enough.
+    var inVain: RefusedRequests
+    var preemptionsLeft = QueueCycle.preemptionsAtOnce
+    private var looked: Set<[PlacementRequest]> = []
+    private var looksLeft = 0
+
+    /// Runs a cycle.
+    /// - Parameters:
+    ///   - book: what the last cycle left.
+    ///   - room: with all that is placed and all that drains in it.
+    ///   - nodesLookedAt: for requests that are new to the cycle: what comes later in the order has its turn in one of
+    ///     the next cycles.
+    package static func run(
+        _ input: QueueInput, policy: QueuePolicy, book: inout QueueBook, room: PlacementCycle,
+        nodesLookedAt: Int = QueueCycle.nodesLookedAt
+    ) -> [QueueDecision] {
+        var cycle = QueueCycle(input, policy: policy, book: book, room: room)
+        cycle.looksLeft = max(leastLooks, nodesLookedAt / max(1, room.snapshot.nodes.count))
+        cycle.run()
+        book = cycle.book
+        return cycle.decisions
+    }
+
+    init(_ input: QueueInput, policy: QueuePolicy, book: QueueBook, room: PlacementCycle) {
+        self.policy = policy
+        self.input = input
+        self.book = book
+        self.room = room
+        placed = input.placed
+        draining = input.draining
+        use = QuotaUse(policy: policy, input: input)
+        let byTenant = !policy.tenants.isEmpty
+        refused = RefusedRequests(byTenant: byTenant, byPriority: false)
+        inVain = RefusedRequests(byTenant: byTenant, byPriority: true)
+    }
+
+    private mutating func run() {
+        let units = gather()
+        if !input.isPartial { book.keep(Set(units.map(\.key))) }
+        for placement in book.held { room.reserve(placement) }
+        var waiting: [QueueUnit] = []
+        for unit in units where isReady(unit) { waiting.append(unit) }
+        let line = Self.line(waiting, policy: policy, book: book, now: input.now)
+        for unit in line { serveReserved(unit) }
+        let served = Set(line.map(\.key))
+        var order = FairOrder(waiting.filter { !served.contains($0.key) })
+        let looks = looksLeft
+        var passed: Set<UnitKey> = []
+        var serial = use.serial
+        while let unit = order.next(share: { use.share(of: $0, capacity: input.capacity) }) {
+            defer {
+                if serial != use.serial { order.sharesChanged() }
+                serial = use.serial
+            }
+            let isKnown = refused.reason(for: unit.requests) != nil || looked.contains(unit.requests)
+            // Half of the looks are for those that were passed over before.
+            guard isKnown || looksLeft > (book.passedOver.contains(unit.key) ? 0 : looks / 2) else {
+                passed.insert(unit.key)
+                continue
+            }
+            book.passedOver.remove(unit.key)
+            if !serve(unit) { preemptOrWait(unit) }
+        }
+        guard !input.isPartial else { return }
+        // Only when all of them had their turn do others come.
+        book.passedOver.formIntersection(passed)
+        if book.passedOver.isEmpty { book.passedOver = passed }
+    }
+
+    // MARK: Order
+
+    /// What has a claim, by its age, and what has waited so long that it goes before the rest: as many as may have a
+    /// reservation.
+    static func line(_ units: [QueueUnit], policy: QueuePolicy, book: QueueBook, now: Int64) -> [QueueUnit] {
+        let claimed = units.filter { book.claims[$0.key] != nil }.sorted {
+            let a = book.claims[$0.key]?.sinceMilliseconds ?? 0, b = book.claims[$1.key]?.sinceMilliseconds ?? 0
+            return (a, $0.key) < (b, $1.key)
+        }
+        let free = policy.reservation.atOnce - claimed.count { book.claims[$0.key]?.kind == .reservation }
+        guard free > 0 else { return claimed }
+        func since(_ unit: QueueUnit) -> Int64 { max(unit.queuedMilliseconds, book.gaveUp[unit.key] ?? .min) }
+        let late = units.filter {
+            book.claims[$0.key] == nil && book.hopelessUntil[$0.key] ?? .min <= now
+                && now - since($0) >= policy.reservation.afterSeconds * 1000
+        }.sorted { (since($0), $0.key) < (since($1), $1.key) }
+        return claimed + late.prefix(free)
+    }
+
+    // MARK: Serving
+
+    /// Units in back-off and such as the policy does not allow only get their reason.
+    private mutating func isReady(_ unit: QueueUnit) -> Bool {
+        if let why = unit.requests.compactMap({ policy.objection(to: $0.placement) }).first {
+            wait(unit, .policy, why)
+            return false
+        }
+        if !unit.isDue {
+            decisions += unit.members.filter(\.isDue).map {
+                .wait(
+                    $0.id, .backoff,
+                    reason: "waits for another member of \(unit.name), which waits before it is tried again")
+            }
+            return false
+        }
+        return true
+    }
+
+    private mutating func serve(_ unit: QueueUnit) -> Bool {
+        guard refused.reason(for: unit.requests) == nil else { return false }
+        if looked.insert(unit.requests).inserted { looksLeft -= unit.members.count }
+        switch place(unit) {
+        case .placed(let placements):
+            take(unit, placements)
+            return true
+        case .refused(let why):
+            refused.note(unit.requests, why)
+            return false
+        case .overQuota(let why):
+            wait(unit, .quota, why)
+            return true
+        }
+    }
+
+    private mutating func preemptOrWait(_ unit: QueueUnit) {
+        let why = refused.reason(for: unit.requests) ?? "no room"
+        guard !preempt(for: unit) else { return }
+        wait(unit, .room, why)
+    }
+
+    /// A unit that has room kept, or that has waited so long that room is to be kept for it.
+    private mutating func serveReserved(_ unit: QueueUnit) {
+        guard let claim = book.claims[unit.key] else {
+            if !serve(unit) && !preempt(for: unit) && !reserve(for: unit) {
+                wait(unit, .room, refused.reason(for: unit.requests) ?? "no room")
+            }
+            return
+        }
+        for placement in claim.placements { room.release(placement) }
+        let result = place(unit)
+        if case .placed(let placements) = result {
+            book.claims[unit.key] = nil
+            take(unit, placements)
+            return
+        }
+        for placement in claim.placements { room.reserve(placement) }
+        switch result {
+        case .overQuota(let why):
+            drop(unit)
+            wait(unit, .quota, why)
+        case .refused(let why) where isOver(claim):
+            drop(unit)
+            wait(unit, .room, why)
+        default: wait(unit, claim.kind == .preemption ? .preempting : .reserved, claim.reason)
+        }
+    }
+
+    private mutating func take(_ unit: QueueUnit, _ placements: [PlacementCycle.Placement]) {
+        for (member, placement) in zip(unit.members, placements) {
+            decisions.append(.place(member.id, placement))
+            use.add(placement, of: unit.tenant)
+        }
+    }
+
+    mutating func wait(_ unit: QueueUnit, _ code: WaitCode, _ reason: String) {
+        decisions += unit.members.map { .wait($0.id, code, reason: reason) }
+    }
+
+    // MARK: Room
+
+    enum Attempt {
+        case placed([PlacementCycle.Placement])
+        case refused(String)
+        case overQuota(String)
+    }
+
+    /// Places all members or none.
+    private mutating func place(_ unit: QueueUnit) -> Attempt {
+        let asked = unit.requests.reduce(Amounts.zero) { $0 + Amounts(asking: $1) }
+        if let why = use.objection(to: asked, for: unit.tenant) { return .overQuota(why) }
+        defer { room.quota = nil }
+        var use = use
+        var done: [PlacementCycle.Placement] = []
+        func undo(_ room: inout PlacementCycle) { for placement in done.reversed() { room.release(placement) } }
+        for member in unit.members {
+            room.quota = use
+            switch room.place(member.request) {
+            case .refused(let refusal):
+                undo(&room)
+                return .refused(
+                    unit.members.count == 1
+                        ? refusal.summary
+                        : "room for \(done.count) of \(unit.members.count) members: \(refusal.summary)")
+            case .placed(let placement):
+                done.append(placement)
+                // What a whole device or TFLOPS come to is known only now.
+                let over =
+                    use.objection(to: Amounts(placement), for: unit.tenant)
+                    ?? use.objection(to: placement, for: unit.tenant)
+                if let over {
+                    undo(&room)
+                    return .overQuota(over)
+                }
+                use.add(placement, of: unit.tenant)
+            }
+        }
+        return .placed(done)
+    }
+
+    /// Where all members would go, within the quota that the room has; nil = they do not fit. The room stays as it was.
+    package static func fit(_ requests: [PlacementRequest], in room: inout PlacementCycle) -> [PlacementCycle
+        .Placement]?
+    {
+        var done: [PlacementCycle.Placement] = []
+        let quota = room.quota
+        defer {
+            for placement in done.reversed() { room.release(placement) }
+            room.quota = quota
+        }
+        for request in requests {
+            guard let placement = room.canPlace(request) else { return nil }
+            room.reserve(placement)
+            done.append(placement)
+            guard done.count < requests.count, var use = room.quota as? QuotaUse else { continue }
+            use.add(placement, of: request.placement.tenant)
+            room.quota = use
+        }
+        return done
+    }
+
+    /// The room as it will be when all that is to end has ended, without what `gone` names; other units' claims are
+    /// taken.
+    func future(for key: UnitKey, without gone: some Sequence<PlacedWork>) -> PlacementCycle {
+        var room = room
+        var use = use
+        for work in gone { use.remove(work.placement, of: work.request.placement.tenant) }
+        room.quota = use
+        for work in draining { room.release(work.placement, freeing: work.used) }
+        for work in gone { room.release(work.placement, freeing: work.used) }
+        for placement in book.claims[key]?.placements ?? [] { room.release(placement) }
+        return room
+    }
+
+    // MARK: Claims
+
+    private func isOver(_ claim: QueueBook.Claim) -> Bool {
+        if input.now >= claim.untilMilliseconds { return true }
+        switch claim.kind {
+        case .preemption: return !draining.contains { claim.waitsFor.contains($0.id) }
+        case .reservation: return !claim.placements.allSatisfy(isInService)
+        }
+    }
+
+    /// Its place was not lost with a node or a device.
+    private func isInService(_ placement: PlacementCycle.Placement) -> Bool {
+        guard let node = room.snapshot.nodes.first(where: { $0.name == placement.node }), node.notReady == nil else {
+            return false
+        }
+        return placement.grants.allSatisfy { grant in
+            node.devices.contains {
+                $0.device.id == grant.device && $0.health.band.acceptsWork && $0.blocked == nil && $0.cordon == nil
+            }
+        }
+    }
+
+    private mutating func drop(_ unit: QueueUnit) {
+        guard let claim = book.claims.removeValue(forKey: unit.key) else { return }
+        switch claim.kind {
+        case .preemption: book.restsUntil[unit.key] = input.now + Self.restMilliseconds
+        case .reservation: if input.now >= claim.untilMilliseconds { book.gaveUp[unit.key] = input.now }
+        }
+        for placement in claim.placements { room.release(placement) }
+    }
+
+    /// Keeps room for a unit from now on.
+    mutating func keep(_ claim: QueueBook.Claim, for unit: QueueUnit) {
+        book.claims[unit.key] = claim
+        for placement in claim.placements { room.reserve(placement) }
+        wait(unit, claim.kind == .preemption ? .preempting : .reserved, claim.reason)
+    }
+
+    /// Keeps the room that is free soonest: of what ends by its own limit first, then of what has run longest. False
+    /// where even the empty pool has no room.
+    private mutating func reserve(for unit: QueueUnit) -> Bool {
+        let ending = placed.sorted {
+            ($0.latestEndMilliseconds ?? .max, $0.sinceMilliseconds, $0.id)
+                < ($1.latestEndMilliseconds ?? .max, $1.sinceMilliseconds, $1.id)
+        }
+        func fit(_ count: Int) -> [PlacementCycle.Placement]? {
+            var room = future(for: unit.key, without: ending.prefix(count))
+            return Self.fit(unit.requests, in: &room)
+        }
+        guard var best = fit(ending.count) else {
+            book.hopelessUntil[unit.key] = input.now + Self.restMilliseconds
+            return false
+        }
+        var low = 0
+        var high = ending.count
+        while low < high {
+            let middle = (low + high) / 2
+            if let found = fit(middle) {
+                best = found
+                high = middle
+            } else {
+                low = middle + 1
+            }
+        }
+        let nodes = Set(best.map(\.node)).sorted()
+        let reason = "it has waited long: room is kept for it on \(Self.list(nodes))"
+        keep(
+            QueueBook.Claim(
+                kind: .reservation, placements: best, waitsFor: [], sinceMilliseconds: input.now,
+                untilMilliseconds: input.now + policy.reservation.holdSeconds * 1000, reason: reason), for: unit)
+        return true
+    }
+
+    static func list(_ names: [String]) -> String {
+        names.prefix(3).joined(separator: ", ") + (names.count > 3 ? " and \(names.count - 3) more" : "")
+    }
+}
