@@ -34,6 +34,11 @@ func measureCycle(_ trace: Trace, nodes count: Int, _ policy: PackingPolicy) thr
         }
     }
     result.finish(times)
+    var told = cycle.snapshot.nodes
+    for n in told.indices { told[n].devices[0].driverUsed = .gibibytes(1 + UInt64(n % 3)) }
+    let renewing = threadNanoseconds()
+    for node in told { precondition(cycle.renew([node], revision: .zero), "the same devices") }
+    result.renewMicroseconds = Double(threadNanoseconds() - renewing) / 1e3 / Double(told.count)
     result.bytesPerNode = cycle.byteCount / count
     result.allocated = 100 * Double(allocated) / Double(replay.capacity)
     return result

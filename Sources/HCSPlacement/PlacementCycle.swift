@@ -5,10 +5,12 @@ package import HCSModel
 /// Invariant: a request that fits somewhere is placed. Where it fits is decided for each device by the filters of
 /// `PluginRegistry`, in exact figures; which of these places is best by its scores and the packing core.
 package struct PlacementCycle: Sendable {
-    package private(set) var snapshot: ClusterSnapshot
+    package internal(set) var snapshot: ClusterSnapshot
     private(set) var plugins: PluginRegistry
     private var quotas: [any FilterPlugin]
     private let nodeIndex: [String: Int]
+    /// Nodes where something was reserved or released.
+    var changed: Set<Int> = []
 
     var ranking: CycleRanking
     private var ranked: RankedNodes
@@ -128,9 +130,21 @@ package struct PlacementCycle: Sendable {
 
     private mutating func change(_ placement: Placement, by sign: Int, used: [DeviceID: ByteCount]) {
         guard let n = nodeIndex[placement.node] else { return }
-        let changed = snapshot.nodes[n].change(placement, by: sign, used: used)
-        ranking.update(n, devices: changed, snapshot)
+        changed.insert(n)
+        let devices = snapshot.nodes[n].change(placement, by: sign, used: used)
+        ranking.update(n, devices: devices, snapshot)
         ranked.noteChange(of: n, grew: sign < 0)
+    }
+
+    func index(of node: String) -> Int? { nodeIndex[node] }
+
+    /// Takes in what a node is like now, on the devices that it had.
+    mutating func setNode(_ n: Int, _ state: NodeState) {
+        let groups = snapshot.nodes[n].groups
+        snapshot.nodes[n] = state
+        guard ranking.renew(n, snapshot) || groups != state.groups else { return }
+        ranked.noteChange(of: n, grew: true)
+        refusals = [:]
     }
 
     // MARK: Ranks
@@ -225,7 +239,8 @@ extension NodeState {
         grantedCPUMilli = max(0, grantedCPUMilli + sign * placement.cpuMilli)
         grantedMemory =
             sign > 0 ? grantedMemory.adding(placement.memory) : grantedMemory.subtracting(placement.memory)
-        groups[placement.group, default: 0] += sign
+        let members = groups[placement.group, default: 0] + sign
+        groups[placement.group] = members > 0 ? members : nil
         return placement.grants.compactMap { grant in
             guard let d = devices.firstIndex(where: { $0.device.id == grant.device }) else { return nil }
             devices[d].change(grant, by: sign, used: used[grant.device] ?? .zero)

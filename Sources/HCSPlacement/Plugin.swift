@@ -10,7 +10,7 @@ package protocol FilterPlugin: Sendable {
 
 /// What a filter's answer depends on: it is asked again only when that changes.
 package enum FilterBasis: Sendable, CaseIterable {
-    /// The condition of device and node, whoever asks: once for each device and cycle.
+    /// The condition of device and node, whoever asks: when something of the node has changed.
     case condition
     /// The request and what is alike on all devices of a `DeviceKind`: once for each such pair.
     case kind

@@ -3,10 +3,11 @@ import HCSModel
 /// What the packing core makes of the cluster: the state of each cell and what a change of it is worth, and for each
 /// request the best that a node offers. Filters decide in exact figures; thousandths only say what a choice is worth.
 struct CycleRanking {
-    let layout: CycleLayout
+    private(set) var layout: CycleLayout
     private let plugins: PluginRegistry
     private let deviceFilters: [any DeviceRoomFilter]
     private let hostFilters: [any HostRoomFilter]
+    private let conditions: [any FilterPlugin]
 
     private var devices: [DeviceRoom] = []
     private var health: [Int32] = []
@@ -30,19 +31,15 @@ struct CycleRanking {
         self.plugins = plugins
         deviceFilters = plugins.filters.compactMap { $0 as? any DeviceRoomFilter }
         hostFilters = plugins.filters.compactMap { $0 as? any HostRoomFilter }
-        // Whoever asks: a condition looks at no request.
-        let anyone = PlacementRequest(runtime: .cuda, vram: .zero)
-        layout = CycleLayout(
-            snapshot, conditions: plugins.filters.filter { $0.basis == .condition }, anyone: anyone)
+        conditions = plugins.filters.filter { $0.basis == .condition }
+        layout = CycleLayout(snapshot, conditions: conditions)
         values = PackingValues(policy: .bestFit, mix: WorkloadMix([PackingShape]()), nodes: [])
-        let conditions = plugins.scores.filter { $0.basis == .condition }
         devices.reserveCapacity(layout.deviceCount)
         for cell in layout.cells {
             let node = snapshot.nodes[cell.node]
             for d in cell.devices {
                 devices.append(DeviceRoom(node.devices[d]))
-                health.append(
-                    Int32(clamping: conditions.reduce(0) { $0 + $1.score(anyone, on: node.devices[d], of: node) }))
+                health.append(health(of: d, node))
             }
         }
         nodes = snapshot.nodes.map { NodeRoom($0) }
@@ -105,7 +102,7 @@ struct CycleRanking {
     /// The shapes of typical requests, each as on the model that has most devices of those that will do.
     private func mix(of typical: [PlacementRequest], _ snapshot: ClusterSnapshot) -> WorkloadMix {
         var counts: [PlacementRequest: Int] = [:]
-        for request in typical { counts[RequestClass(request, closed: []).request, default: 0] += 1 }
+        for request in typical { counts[request.typical, default: 0] += 1 }
         var shapes: [PackingShape] = []
         // In an order of its own: equal input gives equal output.
         for (request, count) in counts.map({ ($0.key, $0.value) }) {
@@ -130,9 +127,9 @@ struct CycleRanking {
             let answer = cell.map { view.answer($0, kind: kind) }
             guard let answer, answer.admits, answer.ask.compute <= Int32(DeviceState.wholeCompute) else { continue }
             models |= 1 << UInt64(layout.models[kind])
-            let open = layout.openDevices[kind]
-            if best.map({ open > $0.devices }) ?? true {
-                best = (open, answer.ask.share(of: layout.kinds[kind].memory.bytes))
+            let count = layout.counts[kind]
+            if best.map({ count > $0.devices }) ?? true {
+                best = (count, answer.ask.share(of: layout.kinds[kind].memory.bytes))
             }
         }
         guard let best else { return nil }
@@ -148,7 +145,7 @@ struct CycleRanking {
             let cpu = snapshot.nodes[cell.node].cpuMilli.map { Int32(clamping: $0) } ?? Self.cpuLimit
             return PackingNode(
                 model: cell.model, cpu: isFirst ? max(0, min(cpu, Self.cpuLimit)) : 0, memory: 0,
-                free: Array(repeating: PackingShape.wholeDevice, count: cell.open.nonzeroBitCount))
+                free: Array(repeating: PackingShape.wholeDevice, count: cell.devices.count))
         }
     }
 
@@ -177,6 +174,37 @@ struct CycleRanking {
             states[cell] = new
             stateValues[cell] = values.value(of: new)
         }
+    }
+
+    /// Takes in what a node is like now, whatever of it has changed but the devices themselves.
+    /// - Returns: whether anything has that ranks follow.
+    mutating func renew(_ node: Int, _ snapshot: ClusterSnapshot) -> Bool {
+        var isChanged = nodes[node] != NodeRoom(snapshot.nodes[node])
+        let closed = layout.cellsOfNode[node].map { (layout.cells[$0].open, layout.cells[$0].closing) }
+        layout.setConditions(of: node, snapshot, conditions)
+        for (cell, before) in zip(layout.cellsOfNode[node], closed) {
+            if before != (layout.cells[cell].open, layout.cells[cell].closing) { isChanged = true }
+            for (i, d) in layout.cells[cell].devices.enumerated() {
+                let index = layout.cells[cell].first + i
+                let score = health(of: d, snapshot.nodes[node])
+                if health[index] != score || devices[index] != DeviceRoom(snapshot.nodes[node].devices[d]) {
+                    isChanged = true
+                }
+                health[index] = score
+            }
+        }
+        guard isChanged else { return false }
+        update(node, devices: Array(snapshot.nodes[node].devices.indices), snapshot)
+        return true
+    }
+
+    /// What the scores say of a device's condition, whoever asks.
+    private func health(of device: Int, _ node: NodeState) -> Int32 {
+        let scores = plugins.scores.reduce(0) {
+            $1.basis == .condition
+                ? $0 + $1.score(CycleLayout.anyone, on: node.devices[device], of: node) : $0
+        }
+        return Int32(clamping: scores)
     }
 
     private mutating func presentValue(_ cell: Int) -> StateValue {

@@ -114,7 +114,7 @@ package struct HostAsk: Hashable, Sendable {
 }
 
 /// What is free of a host.
-package struct NodeRoom: Sendable {
+package struct NodeRoom: Equatable, Sendable {
     /// Thousandths of a core; as much as there can be where nobody tells.
     package var cpu: Int32
     package var memory: UInt64

@@ -18,6 +18,17 @@ struct RequestClass: Hashable {
     }
 }
 
+extension PlacementRequest {
+    /// What it asks for, whoever asks and however urgently: alike requests are alike typical.
+    package var typical: PlacementRequest {
+        var request = self
+        request.placement.priority = 0
+        request.placement.gang = nil
+        request.placement.tenant = PlacementSpec.defaultTenant
+        return request
+    }
+}
+
 /// What does not change of a request while it stays in use.
 final class RequestView: Sendable {
     let request: PlacementRequest
