@@ -1,4 +1,5 @@
 import Foundation
+import HCSAPI
 import HCSModel
 import HCSPlacement
 import HCSScheduler
@@ -8,7 +9,7 @@ extension SimulatedPool {
     /// What must hold after every step; empty when all of it does.
     mutating func violations() -> [String] {
         var found = overGranted() + physicallyOverGranted() + halfGangs() + lost() + overQuota() + staleClaims()
-        found += starving() + staleRoom()
+        found += unfair + starving() + staleRoom()
         if step % 5 == 0 { found += idleThoughWanted() }
         return found
     }
@@ -164,6 +165,82 @@ extension SimulatedPool {
             }
         }
         return []
+    }
+}
+
+extension SimulatedPool {
+    /// Whoever is placed had no larger share than a tenant of which something stays that waits for room, has the same
+    /// priority and asks for no more of anything: that would have fitted there.
+    mutating func watchingShares(_ change: (inout SimulatedPool) -> Void) {
+        let old = state
+        let before = old.workloads.filter { $0.value.phase == .queued }
+        change(&self)
+        func has(_ phase: WorkloadPhase, _ id: WorkloadID) -> Bool { state.workloads[id]?.phase == phase }
+        let newcomers = state.workloads.values.filter { $0.phase == .queued && before[$0.id] == nil }
+        // What was ended for something else had its share when that was chosen.
+        guard newcomers.isEmpty else { return }
+        let placed = before.values.filter { has(.assigned, $0.id) }
+        let waiting = before.values.filter { record in
+            has(.queued, record.id) && state.waits[record.id] == .room && record.spec.placement.gang == nil
+                && record.spec.placement.tenant != "c" && record.notBeforeMilliseconds ?? 0 <= now
+        }
+        guard !placed.isEmpty, !waiting.isEmpty else { return }
+        let given = Set(placed.map(\.id))
+        var positions: [WorkloadID: Int]?
+        for one in placed.sorted(by: { $0.id < $1.id }) where one.spec.placement.gang == nil {
+            for other in waiting where other.spec.placement.tenant != one.spec.placement.tenant {
+                guard other.asksNoMore(than: one) else { continue }
+                let known =
+                    positions
+                    ?? Dictionary(
+                        uniqueKeysWithValues: old.queueView(now: now).items.map { ($0.workload, $0.position ?? 0) })
+                positions = known
+                // What has room kept for it, or has waited so long that it will be, goes first whatever its share.
+                let hasWaited = now - (one.queuedMilliseconds ?? one.createdMilliseconds)
+                let isLate = hasWaited >= Self.policy.reservation.afterSeconds * 1000
+                let goesFirst = old.book.claims.count + 2 * Self.policy.reservation.atOnce
+                guard old.book.claims[UnitKey(one.id, PlacementRequest(one.spec))] == nil,
+                    !isLate || known[one.id] ?? 0 > goesFirst
+                else { continue }
+                counts["compared", default: 0] += 1
+                let own = share(of: one.spec.placement.tenant, without: given)
+                let theirs = share(of: other.spec.placement.tenant, without: [])
+                guard own > theirs + 1e-9 else { continue }
+                unfair.append(
+                    "\(one.spec.name) of \(one.spec.placement.tenant), which had \(own), was placed before "
+                        + "\(other.spec.name) of \(other.spec.placement.tenant), which has \(theirs)")
+            }
+        }
+    }
+
+    private func share(of tenant: String, without: Set<WorkloadID>) -> Double {
+        var use = Amounts.zero
+        for record in state.workloads.values
+        where (record.phase == .assigned || record.phase == .running) && record.spec.placement.tenant == tenant
+            && !without.contains(record.id)
+        {
+            let asked = record.spec.placement
+            use += Amounts(
+                PlacementCycle.Placement(
+                    node: "", grants: record.grants, cpuMilli: asked.cpuMilli, memory: asked.memory))
+        }
+        let capacity = state.nodes.values.reduce(Amounts.zero) { sum, entry in
+            sum
+                + Amounts(
+                    vram: .gibibytes(Self.deviceMemory * UInt64(entry.record.devices.count)),
+                    computeMilli: 1000 * entry.record.devices.count, cpuMilli: entry.record.host.cpuCount * 1000,
+                    memory: entry.record.host.memory)
+        }
+        return use.dominantShare(of: capacity) / Self.policy.weight(of: tenant)
+    }
+}
+
+extension WorkloadRecord {
+    fileprivate func asksNoMore(than other: WorkloadRecord) -> Bool {
+        let a = spec.placement, b = other.spec.placement
+        return a.priority == b.priority && (a.pool == nil || a.pool == b.pool) && a.devices <= b.devices
+            && spec.vram <= other.spec.vram && a.cpuMilli <= b.cpuMilli && a.memory <= b.memory
+            && (!a.wholeDevices || b.wholeDevices)
     }
 }
 

@@ -191,6 +191,24 @@ private typealias ExitStatus = HCSModel.ExitStatus
         }
     }
 
+    @Test func `an end places what waits at once, memory that is only used less at the next tick`() async throws {
+        let scheduler = try await open()
+        var reports = ReportMaker()
+        _ = try await scheduler.receive(reports.make([gpu("a", memory: 40, used: 30)]))
+        _ = try await scheduler.submit(work("w", 20))
+        _ = try await scheduler.receive(reports.make([gpu("a", memory: 40, used: 0)]))
+        #expect(try await scheduler.view("w").phase == .queued)
+        try await scheduler.tick()
+        let first = try await scheduler.view("w")
+        #expect(first.phase == .assigned)
+        _ = try await scheduler.receive(reports.make([gpu("a", memory: 40)], workloads: [seen(first, .running)]))
+        _ = try await scheduler.submit(work("next", 30))
+        #expect(try await scheduler.view("next").phase == .queued)
+        _ = try await scheduler.receive(
+            reports.make([gpu("a", memory: 40)], workloads: [seen(first, .ended, exit: ExitStatus(code: 0))]))
+        #expect(try await scheduler.view("next").phase == .assigned)
+    }
+
     @Test func `a record of an older store waits since it was submitted`() async throws {
         let store = MemoryStore()
         let scheduler = try await open(QueuePolicy(), store)

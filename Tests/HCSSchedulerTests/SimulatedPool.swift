@@ -50,6 +50,8 @@ struct SimulatedPool {
     var waited: [WorkloadID: (since: Int64, calm: Int, ahead: Int)] = [:]
     var largestWait = 0
     var counts: [String: Int] = [:]
+    /// Who was placed out of turn in this step.
+    var unfair: [String] = []
 
     static let policy = QueuePolicy(
         preemption: true, reservation: .init(afterSeconds: 600, atOnce: 2, holdSeconds: 86_400),
@@ -180,12 +182,13 @@ struct SimulatedPool {
     /// One minute.
     mutating func advance() {
         step += 1
+        unfair = []
         monotonic += 4_000
         now += Self.stepMilliseconds
         live()
         for _ in 0..<Int.random(in: 0...2, using: &random) { event() }
-        for index in hosts.indices where hosts[index].silentUntil <= step { report(index) }
-        state.tick(monotonic: monotonic, now: now)
+        for index in hosts.indices where hosts[index].silentUntil <= step { watchingShares { $0.report(index) } }
+        watchingShares { $0.state.tick(monotonic: $0.monotonic, now: $0.now) }
         _ = state.takeEvents()
         _ = state.committed(as: Revision(UInt64(step)))
     }
@@ -221,8 +224,31 @@ struct SimulatedPool {
             note("defragment")
             _ = try? state.defragment(
                 DefragmentationRequest(run: true, by: "test"), monotonic: monotonic, now: now)
+        case ..<88: if live.count < 36 { burst() }
         default: break
         }
+    }
+
+    /// The same from several tenants at once.
+    private mutating func burst() {
+        let size = ByteCount.gibibytes(UInt64.random(in: 20...60, using: &random))
+        for tenant in ["a", "b", "default", "a", "b", "default"] {
+            nextName += 1
+            submit(
+                WorkloadSpec(
+                    name: "w\(nextName)", command: ["/bin/true"], runtime: .cuda, vram: size,
+                    placement: PlacementSpec(cpuMilli: 1000, tenant: tenant), restart: .onDeviceFault))
+        }
+    }
+
+    private mutating func submit(_ spec: WorkloadSpec) {
+        let id = WorkloadID.random(using: &random)
+        do {
+            try state.submit(spec, id: id, monotonic: monotonic, now: now)
+            submitted.insert(id)
+            let asked = spec.placement
+            note("submit \(spec.name) of \(asked.tenant), \(asked.devices) x \(spec.vram), priority \(asked.priority)")
+        } catch { note("refused \(spec.name): \(error)") }
     }
 
     private mutating func submit() {
@@ -238,7 +264,6 @@ struct SimulatedPool {
         let restart: RestartPolicy = [.onDeviceFault, .onDeviceFault, .onFailure, .never][
             Int.random(in: 0..<4, using: &random)]
         for member in 0..<members {
-            let id = WorkloadID.random(using: &random)
             let spec = WorkloadSpec(
                 name: "w\(nextName)-\(member)", command: ["/bin/true"], runtime: .cuda,
                 vram: .gibibytes(isLarge ? Self.deviceMemory : UInt64.random(in: 4...60, using: &random)),
@@ -247,11 +272,7 @@ struct SimulatedPool {
                     wholeDevices: isLarge && random.chance(30), cpuMilli: Int.random(in: 0...8, using: &random) * 1000,
                     memory: .gibibytes(UInt64.random(in: 0...32, using: &random)), priority: priority, gang: gang,
                     pool: pool, tenant: tenant), restart: restart)
-            do {
-                try state.submit(spec, id: id, monotonic: monotonic, now: now)
-                submitted.insert(id)
-                note("submit \(spec.name) of \(tenant), \(spec.placement.devices) x \(spec.vram), priority \(priority)")
-            } catch { note("refused \(spec.name): \(error)") }
+            submit(spec)
         }
     }
 
