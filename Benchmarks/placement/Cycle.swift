@@ -14,19 +14,31 @@ func measureCycle(_ trace: Trace, nodes count: Int, _ policy: PackingPolicy) thr
     let before = threadNanoseconds()
     var cycle = PlacementCycle(
         snapshot: cluster.snapshot, policy: policy, typical: larger.pods.map { cluster.request(for: $0) })
-    let start = threadNanoseconds()
-    result.startSeconds = Double(start - before) / 1e9
+    result.startSeconds = Double(threadNanoseconds() - before) / 1e9
     var times: [UInt64] = []
     times.reserveCapacity(requests.count)
     var allocated = 0
-    var last = start
     for (pod, request) in zip(replay.arrivals, requests) {
-        if case .placed = cycle.place(request) { allocated += pod.deviceMilli }
-        let now = threadNanoseconds()
-        times.append(now - last)
-        last = now
+        let begun = threadNanoseconds()
+        let decision = cycle.place(request)
+        times.append(threadNanoseconds() - begun)
+        guard case .placed(let placement) = decision else {
+            result.digest.add(-1)
+            continue
+        }
+        allocated += pod.deviceMilli
+        // Names are "n7" and "n7-d3".
+        result.digest.add(Int(placement.node.dropFirst()) ?? -2)
+        for grant in placement.grants {
+            result.digest.add(Int(grant.device.uuid.drop { $0 != "d" }.dropFirst()) ?? -2)
+        }
     }
-    result.finish(times, seconds: Double(last - start) / 1e9)
+    result.finish(times)
+    var told = cycle.snapshot.nodes
+    for n in told.indices { told[n].devices[0].driverUsed = .gibibytes(1 + UInt64(n % 3)) }
+    let renewing = threadNanoseconds()
+    for node in told { precondition(cycle.renew([node], revision: .zero), "the same devices") }
+    result.renewMicroseconds = Double(threadNanoseconds() - renewing) / 1e3 / Double(told.count)
     result.bytesPerNode = cycle.byteCount / count
     result.allocated = 100 * Double(allocated) / Double(replay.capacity)
     return result

@@ -55,8 +55,8 @@ struct QueueLoad {
         var decided: [Int] = []
         for _ in 0..<count {
             let start = threadNanoseconds()
-            let room = PlacementCycle(snapshot: full, typical: typical)
-            let decisions = QueueCycle.run(input, policy: QueuePolicy(), book: &book, room: room)
+            var room = PlacementCycle(snapshot: full, typical: typical)
+            let decisions = QueueCycle.run(input, policy: QueuePolicy(), book: &book, room: &room)
             seconds.append(Double(threadNanoseconds() - start) / 1e9)
             decided.append(decisions.count { if case .wait = $0 { false } else { true } })
             input.now += 1000

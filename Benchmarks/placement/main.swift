@@ -2,9 +2,13 @@ import Foundation
 import HCSPlacement
 
 /// Decisions per second of the placement core on one thread (README.md).
-///   bench-placement [--variants | --cycle | --queue] [NODES.csv PODS.csv]
+///   bench-placement [--variants | --cycle | --queue] [--policy=NAME] [NODES.csv PODS.csv]
 let arguments = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
 let sizes = [1213, 5000, 10000]
+let policies = PackingPolicy.allCases.filter { policy in
+    let wanted = CommandLine.arguments.filter { $0.hasPrefix("--policy=") }
+    return wanted.isEmpty || wanted.contains("--policy=\(policy.rawValue)")
+}
 
 func load() throws -> (trace: Trace, what: String) {
     guard arguments.count == 2 else {
@@ -22,17 +26,32 @@ struct Measurement {
     var p99 = 0.0
     var bytesPerNode = 0
     var allocated = 0.0
+    /// Of all decisions: equal ones were decided alike.
+    var digest = Digest()
 
     /// To build it from a snapshot.
     var startSeconds: Double?
+    /// To take in that a node's report tells of other use.
+    var renewMicroseconds: Double?
 
     var perSecond: Double { Double(decisions) / seconds }
 
-    mutating func finish(_ times: [UInt64], seconds: Double) {
-        self.seconds = seconds
+    mutating func finish(_ times: [UInt64]) {
+        seconds = Double(times.reduce(0, +)) / 1e9
         let sorted = times.sorted()
         p50 = Double(sorted[sorted.count / 2]) / 1000
         p99 = Double(sorted[sorted.count * 99 / 100]) / 1000
+    }
+}
+
+/// FNV-1a, 64 bits, over the numbers of nodes and devices.
+struct Digest {
+    private(set) var value: UInt64 = 0xcbf2_9ce4_8422_2325
+
+    mutating func add(_ number: Int) {
+        for shift in stride(from: 0, to: 64, by: 8) {
+            value = (value ^ UInt64(truncatingIfNeeded: number >> shift) & 0xff) &* 0x100_0000_01b3
+        }
     }
 }
 
@@ -52,16 +71,16 @@ func measure(_ trace: Trace, nodes count: Int, _ policy: PackingPolicy) throws -
     var times: [UInt64] = []
     times.reserveCapacity(replay.arrivals.count)
     var allocated = 0
-    let start = threadNanoseconds()
-    var last = start
+    var result = Measurement(decisions: replay.arrivals.count)
     for pod in replay.arrivals {
-        if core.place(pod) != nil { allocated += pod.deviceMilli }
-        let now = threadNanoseconds()
-        times.append(now - last)
-        last = now
+        let begun = threadNanoseconds()
+        let placement = core.place(pod)
+        times.append(threadNanoseconds() - begun)
+        if placement != nil { allocated += pod.deviceMilli }
+        result.digest.add(placement?.node ?? -1)
+        result.digest.add(placement.map { Int($0.devices) } ?? 0)
     }
-    var result = Measurement(decisions: times.count)
-    result.finish(times, seconds: Double(last - start) / 1e9)
+    result.finish(times)
     result.bytesPerNode = core.byteCount / count
     result.allocated = 100 * Double(allocated) / Double(replay.capacity)
     return result
@@ -108,19 +127,22 @@ func printTable(_ title: String, sizes: [Int], _ measure: (Int, PackingPolicy) t
     print(title)
     let columns = [
         ("nodes", 6), ("policy", 9), ("decisions", 10), ("per s", 9), ("of bestfit", 11), ("p50 us", 8), ("p99 us", 8),
-        ("B/node", 8), ("allocated %", 12), ("start s", 8),
+        ("B/node", 8), ("allocated %", 12), ("digest", 9), ("start s", 8),
+        ("renew us", 9),
     ]
     print(columns.map { padded($0.0, $0.1) }.joined(separator: " "))
     for size in sizes {
         var reference = 0.0
-        for policy in PackingPolicy.allCases {
+        for policy in policies {
             let m = try measure(size, policy)
             if policy == .bestFit { reference = m.perSecond }
             let cells = [
                 "\(size)", policy.rawValue, "\(m.decisions)", String(format: "%.0f", m.perSecond),
                 String(format: "%.2f", m.perSecond / reference), String(format: "%.1f", m.p50),
                 String(format: "%.1f", m.p99), "\(m.bytesPerNode)", String(format: "%.2f", m.allocated),
-                m.startSeconds.map { String(format: "%.2f", $0) } ?? "",
+                String(format: "%08x", UInt32(truncatingIfNeeded: m.digest.value)),
+                m.startSeconds.map { String(format: "%.3f", $0) } ?? "",
+                m.renewMicroseconds.map { String(format: "%.1f", $0) } ?? "",
             ]
             print(zip(cells, columns).map { padded($0, $1.1) }.joined(separator: " "))
         }

@@ -1,7 +1,7 @@
 package import HCSModel
 
 /// What the placement knows of the cluster at one revision. A value: the cycle changes its own copy as it reserves.
-package struct ClusterSnapshot: Sendable {
+package struct ClusterSnapshot: Equatable, Sendable {
     package var revision: Revision
     package var nodes: [NodeState]
 
@@ -11,7 +11,7 @@ package struct ClusterSnapshot: Sendable {
     }
 }
 
-package struct NodeState: Sendable {
+package struct NodeState: Equatable, Sendable {
     package var name: String
     /// nil = takes work; else why not.
     package var notReady: String?
@@ -50,7 +50,7 @@ package struct NodeState: Sendable {
     package var freeMemory: ByteCount? { memory?.subtracting(grantedMemory) }
 }
 
-package struct DeviceState: Sendable {
+package struct DeviceState: Equatable, Sendable {
     package var device: Device
     package var health: DeviceHealth
     /// Why the agent gives no work to it; nil = it does.

@@ -50,7 +50,7 @@ extension PlacementCycle {
     /// Scores those that fit: a single device by itself, several as the set that the node offers.
     private mutating func rate(
         _ verdicts: inout [PlacementVerdict], on n: Int, _ offer: Candidate, _ request: PlacementRequest,
-        _ view: CycleRanking.View
+        _ view: RequestView
     ) {
         let offered = Set(devices(of: offer))
         for cell in ranking.layout.cellsOfNode[n] {

@@ -5,13 +5,16 @@ package import HCSModel
 /// Invariant: a request that fits somewhere is placed. Where it fits is decided for each device by the filters of
 /// `PluginRegistry`, in exact figures; which of these places is best by its scores and the packing core.
 package struct PlacementCycle: Sendable {
-    package private(set) var snapshot: ClusterSnapshot
+    package internal(set) var snapshot: ClusterSnapshot
     private(set) var plugins: PluginRegistry
+    private var quotas: [any FilterPlugin]
     private let nodeIndex: [String: Int]
+    /// Nodes where something was reserved or released.
+    var changed: Set<Int> = []
 
     var ranking: CycleRanking
     private var ranked: RankedNodes
-    private(set) var views: [CycleRanking.View] = []
+    private(set) var views: [RequestView] = []
     private var classOf: [RequestClass?] = []
     private var slotOf: [RequestClass: Int] = [:]
     /// A device of each pool.
@@ -29,6 +32,7 @@ package struct PlacementCycle: Sendable {
     ) {
         self.snapshot = snapshot
         self.plugins = plugins
+        quotas = plugins.quotas
         nodeIndex = Dictionary(
             snapshot.nodes.enumerated().map { ($0.element.name, $0.offset) }, uniquingKeysWith: { a, _ in a })
         ranking = CycleRanking(snapshot, plugins: plugins, policy: policy, typical: typical)
@@ -41,7 +45,10 @@ package struct PlacementCycle: Sendable {
     /// Asked before each placement.
     package var quota: (any QuotaCheck)? {
         get { plugins.quota }
-        set { plugins.quota = newValue }
+        set {
+            plugins.quota = newValue
+            quotas = plugins.quotas
+        }
     }
 
     /// What the cycle keeps beside the snapshot, in bytes.
@@ -91,10 +98,11 @@ package struct PlacementCycle: Sendable {
     /// As `place`, and nothing is reserved; nil = it fits nowhere.
     package mutating func canPlace(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Placement? {
         guard let found = best(request, avoiding: nodes.compactMap { nodeIndex[$0] }) else { return nil }
-        let node = snapshot.nodes[found.node]
         return Placement(
-            node: node.name,
-            grants: devices(of: found.candidate).map { node.devices[$0].grant(for: request, plugins.exchange) },
+            node: snapshot.nodes[found.node].name,
+            grants: devices(of: found.candidate).map {
+                snapshot.nodes[found.node].devices[$0].grant(for: request, plugins.exchange)
+            },
             cpuMilli: request.placement.cpuMilli, memory: request.placement.memory, group: request.spreadGroup)
     }
 
@@ -102,8 +110,7 @@ package struct PlacementCycle: Sendable {
     /// - Parameter node: nil = anywhere.
     package func fits(_ request: PlacementRequest, on node: String? = nil) -> Bool {
         let closed = closedPools(to: request)
-        var view = ranking.view(of: RequestClass(request, closed: closed).request, snapshot)
-        view.close(closed, ranking.layout)
+        let view = ranking.view(of: RequestClass(request, closed: closed).request, closing: closed, snapshot)
         let nodes = node.map { [nodeIndex[$0]].compactMap(\.self) } ?? Array(snapshot.nodes.indices)
         return nodes.contains { ranking.fits($0, view, snapshot) }
     }
@@ -123,19 +130,21 @@ package struct PlacementCycle: Sendable {
 
     private mutating func change(_ placement: Placement, by sign: Int, used: [DeviceID: ByteCount]) {
         guard let n = nodeIndex[placement.node] else { return }
-        snapshot.nodes[n].grantedCPUMilli = max(0, snapshot.nodes[n].grantedCPUMilli + sign * placement.cpuMilli)
-        let memory = snapshot.nodes[n].grantedMemory
-        snapshot.nodes[n].grantedMemory =
-            sign > 0 ? memory.adding(placement.memory) : memory.subtracting(placement.memory)
-        snapshot.nodes[n].groups[placement.group, default: 0] += sign
-        for grant in placement.grants {
-            guard let d = snapshot.nodes[n].devices.firstIndex(where: { $0.device.id == grant.device }) else {
-                continue
-            }
-            snapshot.nodes[n].devices[d].change(grant, by: sign, used: used[grant.device] ?? .zero)
-        }
-        ranking.update(n, snapshot.nodes[n])
-        ranked.noteChange(of: n)
+        changed.insert(n)
+        let devices = snapshot.nodes[n].change(placement, by: sign, used: used)
+        ranking.update(n, devices: devices, snapshot)
+        ranked.noteChange(of: n, grew: sign < 0)
+    }
+
+    func index(of node: String) -> Int? { nodeIndex[node] }
+
+    /// Takes in what a node is like now, on the devices that it had.
+    mutating func setNode(_ n: Int, _ state: NodeState) {
+        let groups = snapshot.nodes[n].groups
+        snapshot.nodes[n] = state
+        guard ranking.renew(n, snapshot) || groups != state.groups else { return }
+        ranked.noteChange(of: n, grew: true)
+        refusals = [:]
     }
 
     // MARK: Ranks
@@ -146,23 +155,24 @@ package struct PlacementCycle: Sendable {
         guard !snapshot.nodes.isEmpty else { return nil }
         renewPrices()
         let slot = slot(of: request)
+        let view = views[slot]
         switch ranked.takeStale(slot) {
         case .all:
             var keys = Array(repeating: RankKey.refused, count: snapshot.nodes.count)
-            for node in keys.indices { keys[node] = key(of: node, slot) }
+            for node in keys.indices { keys[node] = key(of: node, view) }
             ranked.fill(slot, keys, prices: ranking.priceSerial)
-        case .some(let stale): for node in stale { ranked.set(slot, node, key(of: node, slot)) }
+        case .some(let stale): for node in stale { ranked.set(slot, node, key(of: node, view)) }
         }
         for node in ranked.takeOutdated(slot, prices: ranking.priceSerial) {
-            ranked.set(slot, node, key(of: node, slot))
+            ranked.set(slot, node, key(of: node, view))
         }
         for node in nodes { ranked.set(slot, node, RankKey.refused) }
-        defer { for node in nodes { ranked.set(slot, node, key(of: node, slot)) } }
+        defer { for node in nodes { ranked.set(slot, node, key(of: node, view)) } }
         for look in 1...RankedNodes.refreshLimit {
             let best = ranked.best(slot)
             guard best != RankKey.refused else { return nil }
             let node = RankKey.node(of: best)
-            guard let candidate = ranking.candidate(node, views[slot], snapshot) else {
+            guard let candidate = ranking.candidate(node, view, snapshot) else {
                 preconditionFailure("a node that is ranked has room")
             }
             let key = candidate.key(node: node)
@@ -173,8 +183,8 @@ package struct PlacementCycle: Sendable {
         return nil
     }
 
-    private mutating func key(of node: Int, _ slot: Int) -> Int64 {
-        ranking.candidate(node, views[slot], snapshot)?.key(node: node) ?? RankKey.refused
+    private mutating func key(of node: Int, _ view: RequestView) -> Int64 {
+        ranking.candidate(node, view, snapshot)?.key(node: node) ?? RankKey.refused
     }
 
     mutating func slot(of request: PlacementRequest) -> Int {
@@ -183,8 +193,7 @@ package struct PlacementCycle: Sendable {
         if let slot = slotOf[key] { return slot }
         let slot = ranked.makeSlot(prices: ranking.priceSerial)
         // The quota was asked with the request as it is.
-        var view = ranking.view(of: key.request, snapshot)
-        view.close(closed, ranking.layout)
+        let view = ranking.view(of: key.request, closing: closed, snapshot)
         if slot < views.count {
             if let old = classOf[slot] { slotOf[old] = nil }
             refusals[slot] = nil
@@ -200,7 +209,7 @@ package struct PlacementCycle: Sendable {
 
     /// Pools that a filter of basis `quota` closes to the request's tenant: one device of each is asked for.
     private func closedPools(to request: PlacementRequest) -> [String?] {
-        let quotas = plugins.filters.filter { $0.basis == .quota }
+        guard !quotas.isEmpty else { return [] }
         return poolExamples.compactMap { pool, n, d in
             let node = snapshot.nodes[n]
             return quotas.allSatisfy { $0.admits(request, on: node.devices[d], of: node) } ? nil : .some(pool)
@@ -215,10 +224,28 @@ package struct PlacementCycle: Sendable {
     }
 
     func devices(of candidate: Candidate) -> [Int] {
-        candidate.parts.flatMap { part in
+        ([candidate.part] + candidate.furtherParts).flatMap { part in
             let devices = ranking.layout.cells[part.cell].devices
             return devices.indices.filter { part.devices >> $0 & 1 == 1 }.map { devices[$0] }
         }.sorted()
+    }
+}
+
+extension NodeState {
+    /// - Returns: indices of the devices that are not as they were.
+    fileprivate mutating func change(
+        _ placement: PlacementCycle.Placement, by sign: Int, used: [DeviceID: ByteCount]
+    ) -> [Int] {
+        grantedCPUMilli = max(0, grantedCPUMilli + sign * placement.cpuMilli)
+        grantedMemory =
+            sign > 0 ? grantedMemory.adding(placement.memory) : grantedMemory.subtracting(placement.memory)
+        let members = groups[placement.group, default: 0] + sign
+        groups[placement.group] = members > 0 ? members : nil
+        return placement.grants.compactMap { grant in
+            guard let d = devices.firstIndex(where: { $0.device.id == grant.device }) else { return nil }
+            devices[d].change(grant, by: sign, used: used[grant.device] ?? .zero)
+            return d
+        }
     }
 }
 

@@ -10,7 +10,7 @@ package protocol FilterPlugin: Sendable {
 
 /// What a filter's answer depends on: it is asked again only when that changes.
 package enum FilterBasis: Sendable, CaseIterable {
-    /// The condition of device and node, whoever asks: once for each device and cycle.
+    /// The condition of device and node, whoever asks: when something of the node has changed.
     case condition
     /// The request and what is alike on all devices of a `DeviceKind`: once for each such pair.
     case kind
@@ -18,20 +18,41 @@ package enum FilterBasis: Sendable, CaseIterable {
     case node
     /// Whoever asks, and the device's pool: once for each placement and pool.
     case quota
-    /// What is free now: after each change of the node. The filter is a `RoomFilter`.
+    /// What is free now: after each change of the node. The filter is a `DeviceRoomFilter` or a `HostRoomFilter`.
     case room
 }
 
-/// A filter whose answer changes as work is placed.
-package protocol RoomFilter: FilterPlugin {
-    func admits(_ ask: DeviceAsk, on device: DeviceRoom) -> Bool
-    func admits(_ request: PlacementRequest, on node: NodeRoom) -> Bool
-}
+/// A filter whose answer changes as work is placed. What such filters together refuse they refuse also when less is
+/// free: a node that was full is not asked again before it got room.
+package protocol RoomFilter: FilterPlugin {}
 
 extension RoomFilter {
     package var basis: FilterBasis { .room }
-    package func admits(_ ask: DeviceAsk, on device: DeviceRoom) -> Bool { true }
-    package func admits(_ request: PlacementRequest, on node: NodeRoom) -> Bool { true }
+}
+
+/// Looks at what is free of one device.
+package protocol DeviceRoomFilter: RoomFilter {
+    func admits(_ ask: DeviceAsk, on device: DeviceRoom) -> Bool
+    /// A bit for each of `devices` that `admits` admits, out of `among`: all of a cell in one call.
+    func admitted(_ ask: DeviceAsk, on devices: Span<DeviceRoom>, among: UInt16) -> UInt16
+}
+
+extension DeviceRoomFilter {
+    package func admitted(_ ask: DeviceAsk, on devices: Span<DeviceRoom>, among: UInt16) -> UInt16 {
+        var admitted = among
+        var bits = among
+        while bits != 0 {
+            let i = bits.trailingZeroBitCount
+            bits &= bits &- 1
+            if !admits(ask, on: devices[i]) { admitted &= ~(1 << i) }
+        }
+        return admitted
+    }
+}
+
+/// Looks at what is free of the host.
+package protocol HostRoomFilter: RoomFilter {
+    func admits(_ ask: HostAsk, on host: NodeRoom) -> Bool
 }
 
 extension FilterPlugin {

@@ -25,6 +25,11 @@ package struct PluginRegistry: Sendable {
             scores: [WishScore(), CostScore(exchange: exchange), HealthScore()], exchange: exchange)
     }
 
+    /// Those that have something to ask.
+    var quotas: [any FilterPlugin] {
+        filters.filter { $0.basis == .quota && !($0 is QuotaFilter && quota == nil) }
+    }
+
     package var quota: (any QuotaCheck)? {
         get { filters.lazy.compactMap { $0 as? QuotaFilter }.first?.check }
         set { filters = filters.map { $0 is QuotaFilter ? QuotaFilter(check: newValue) : $0 } }

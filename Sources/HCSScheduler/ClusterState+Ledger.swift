@@ -65,14 +65,16 @@ struct Ledger {
 extension ClusterState {
     /// An attempt that still drains counts, and so does what an agent runs although this scheduler, which may have lost
     /// its store, does not know it, and what it gave to its host's own users.
-    func ledger() -> Ledger {
+    func ledger(of names: some Sequence<String>) -> Ledger {
         var ledger = Ledger()
-        for record in workloads.values {
-            if !record.phase.hasEnded, let node = record.node { ledger.add(record.grants, of: record, on: node) }
-            if let previous = record.previous { ledger.add(previous.grants, of: record, on: previous.node) }
-        }
-        for (node, entry) in nodes {
-            guard let report = entry.report else { continue }
+        for node in names {
+            for record in work(on: node) {
+                if !record.phase.hasEnded, record.node == node { ledger.add(record.grants, of: record, on: node) }
+                if let previous = record.previous, previous.node == node {
+                    ledger.add(previous.grants, of: record, on: node)
+                }
+            }
+            guard let report = nodes[node]?.report else { continue }
             for seen in report.workloads where seen.phase != .ended {
                 ledger.add(usage: seen.usage, on: node)
                 guard workloads[seen.id] == nil else { continue }
@@ -103,29 +105,20 @@ extension ClusterState {
             margin: settings.margin.of(report.device))
     }
 
-    func snapshot(monotonic: Int64) -> ClusterSnapshot {
-        let ledger = ledger()
-        let states = nodes.values.sorted { $0.record.name < $1.record.name }.map { entry in
-            let host = entry.report?.host ?? entry.record.host
-            let given = ledger.nodes[entry.record.name] ?? Ledger.NodeEntry()
-            return NodeState(
-                name: entry.record.name,
-                notReady: notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry)
-                    ?? setAside(entry.record.name, monotonic: monotonic),
-                devices: reports(of: entry).map { state(of: $0, on: entry.record.name, ledger) },
-                cpuMilli: host.cpuCount > 0 ? host.cpuCount * 1000 : nil, grantedCPUMilli: given.cpuMilli,
-                memory: host.memory > .zero ? host.memory : nil, grantedMemory: given.memory,
-                numaNodes: host.numaNodes.isEmpty ? nil : host.numaNodes.count, software: host.software ?? [],
-                groups: given.groups)
-        }
-        return ClusterSnapshot(revision: revision, nodes: states)
-    }
-
-    /// Room is kept for what is asked for as a rule.
-    func placementCycle(monotonic: Int64) -> PlacementCycle {
-        PlacementCycle(
-            snapshot: snapshot(monotonic: monotonic), plugins: .standard(exchange: exchange.table),
-            typical: recentRequests)
+    /// A node as the placement sees it.
+    func state(of entry: NodeEntry, _ ledger: Ledger, monotonic: Int64) -> NodeState {
+        let name = entry.record.name
+        let host = entry.report?.host ?? entry.record.host
+        let given = ledger.nodes[name] ?? Ledger.NodeEntry()
+        return NodeState(
+            name: name,
+            notReady: notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry)
+                ?? setAside(name, monotonic: monotonic),
+            devices: reports(of: entry).map { state(of: $0, on: name, ledger) },
+            cpuMilli: host.cpuCount > 0 ? host.cpuCount * 1000 : nil, grantedCPUMilli: given.cpuMilli,
+            memory: host.memory > .zero ? host.memory : nil, grantedMemory: given.memory,
+            numaNodes: host.numaNodes.isEmpty ? nil : host.numaNodes.count, software: host.software ?? [],
+            groups: given.groups)
     }
 
     /// Why an operator keeps work off a device, its own order first; nil = nobody does.

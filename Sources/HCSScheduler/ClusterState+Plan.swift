@@ -4,7 +4,7 @@ import HCSPlacement
 
 extension ClusterState {
     /// What would become of a request now.
-    package func plan(_ spec: WorkloadSpec, monotonic: Int64) throws(APIProblem) -> PlanView {
+    package mutating func plan(_ spec: WorkloadSpec, monotonic: Int64) throws(APIProblem) -> PlanView {
         try check(spec)
         let request = PlacementRequest(spec)
         var cycle = openRoom(monotonic: monotonic)
@@ -17,7 +17,7 @@ extension ClusterState {
             changes: PlanSearch.changes(for: request, in: cycle, running: runningWork()))
     }
 
-    package func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
+    package mutating func explanation(of record: WorkloadRecord, monotonic: Int64) -> Explanation {
         let request = PlacementRequest(record.spec)
         var cycle = openRoom(for: UnitKey(record.id, request), monotonic: monotonic)
         let waits = record.phase == .queued

@@ -16,10 +16,10 @@ extension ClusterState {
             book = QueueBook()
             return
         }
-        let room = placementCycle(monotonic: monotonic)
-        for decision in QueueCycle.run(input, policy: policy, book: &book, room: room) {
-            apply(decision, now: now)
-        }
+        var room = takeRoom(monotonic: monotonic)
+        let decisions = QueueCycle.run(input, policy: policy, book: &book, room: &room.cycle)
+        keptRoom = room
+        for decision in decisions { apply(decision, now: now) }
     }
 
     private mutating func apply(_ decision: QueueDecision, now: Int64) {
@@ -176,7 +176,7 @@ extension ClusterState {
 
 extension ClusterState {
     /// The room as one more request finds it: beside what is kept for other units, within its tenant's quota.
-    package func openRoom(for key: UnitKey? = nil, monotonic: Int64) -> PlacementCycle {
+    package mutating func openRoom(for key: UnitKey? = nil, monotonic: Int64) -> PlacementCycle {
         var room = placementCycle(monotonic: monotonic)
         for (other, claim) in book.claims where other != key {
             for placement in claim.placements { room.reserve(placement) }

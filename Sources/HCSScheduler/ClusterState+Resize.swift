@@ -44,7 +44,7 @@ extension ClusterState {
         guard let node = record.node, let entry = nodes[node],
             let report = reports(of: entry).first(where: { $0.device.id == grant.device })
         else { throw .conflict("device \(grant.device) of workload '\(record.spec.name)' is not known now") }
-        let state = state(of: report, on: node, ledger())
+        let state = state(of: report, on: node, ledger(of: [node]))
         let more = quota.subtracting(grant.quota)
         guard more <= state.free else {
             let used = state.driverUsed.map { ", \($0) in use by the driver's count" } ?? ""

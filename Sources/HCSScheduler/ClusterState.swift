@@ -19,9 +19,10 @@ package struct ClusterState: Sendable {
     }
 
     package private(set) var revision: Revision
-    package internal(set) var nodes: [String: NodeEntry] = [:]
-    package internal(set) var workloads: [WorkloadID: WorkloadRecord] = [:]
-    package internal(set) var cordons: [Cordon.Target: Cordon] = [:]
+    package private(set) var nodes: [String: NodeEntry] = [:]
+    package private(set) var workloads: [WorkloadID: WorkloadRecord] = [:]
+    package private(set) var cordons: [Cordon.Target: Cordon] = [:]
+    private var whereabouts = Whereabouts()
     package internal(set) var clearances: [WorkloadID: Clearance] = [:]
     package internal(set) var exchange: ExchangeBook
     /// The revision at which what a node should run last changed.
@@ -34,6 +35,10 @@ package struct ClusterState: Sendable {
     /// What the queue remembers between its cycles, and what each workload last waited for.
     package internal(set) var book = QueueBook()
     package internal(set) var waits: [WorkloadID: WaitCode] = [:]
+    /// The placement's room as the last decision left it; nil = it is made anew.
+    var keptRoom: KeptRoom?
+    /// What `keptRoom` has not taken in yet.
+    var roomChanges = RoomChanges()
     /// The requests that came last: what is asked for as a rule.
     private(set) var recentRequests: [PlacementRequest]
     static let recentRequestsKept = 256
@@ -73,7 +78,10 @@ package struct ClusterState: Sendable {
             nodes[node.name] = NodeEntry(record: node)
             assignmentRevision[node.name] = stored.revision
         }
-        for workload in stored.workloads { workloads[workload.id] = workload }
+        for workload in stored.workloads {
+            workloads[workload.id] = workload
+            whereabouts.note(workload, since: nil)
+        }
         for cordon in stored.cordons { cordons[cordon.target] = cordon }
         for clearance in stored.clearances { clearances[clearance.id] = clearance }
         known = FleetKnowledge(nodes: stored.nodes, events: stored.events)
@@ -172,6 +180,7 @@ package struct ClusterState: Sendable {
     mutating func set(_ cordon: Cordon?, on target: Cordon.Target) {
         guard cordons[target] != cordon else { return }
         changedAssignments.insert(target.node)
+        roomChanges.nodes.insert(target.node)
         cordons[target] = cordon
         changedCordons.insert(target)
     }
@@ -186,7 +195,9 @@ package struct ClusterState: Sendable {
 
     /// Its workloads are the caller's.
     mutating func remove(node: String) {
+        whereabouts.note(nil, since: nodes[node]?.report)
         nodes[node] = nil
+        keptRoom = nil
         assignmentRevision[node] = nil
         changedNodes.remove(node)
         removedNodes.insert(node)
@@ -207,11 +218,28 @@ package struct ClusterState: Sendable {
         }
         noteTransition(from: old, to: record)
         if record.phase != .queued { waits[record.id] = nil }
-        workloads[record.id] = record
+        remember(record, as: record.id)
         changedWorkloads.insert(record.id)
         for node in [old?.node, old?.previous?.node, record.node, record.previous?.node] {
             if let node { changedAssignments.insert(node) }
         }
+    }
+
+    /// Takes a workload in, or with nil forgets it.
+    private mutating func remember(_ record: WorkloadRecord?, as id: WorkloadID) {
+        let old = workloads[id]
+        workloads[id] = record
+        whereabouts.note(record, since: old)
+        for node in [old?.node, old?.previous?.node, record?.node, record?.previous?.node] {
+            if let node { roomChanges.nodes.insert(node) }
+        }
+        // What an agent runs counts by the report where nobody else knows of it.
+        if (old == nil) != (record == nil) { roomChanges.nodes.formUnion(whereabouts.reporting(id)) }
+    }
+
+    /// Workloads that are on a node, were there, or whose last attempt drains there.
+    func work(on node: String) -> some Sequence<WorkloadRecord> {
+        whereabouts.work(on: node).lazy.compactMap { workloads[$0] }
     }
 
     // MARK: Inputs
@@ -232,6 +260,8 @@ package struct ClusterState: Sendable {
         removedNodes.remove(report.node)
         if assignmentRevision[report.node] == nil { assignmentRevision[report.node] = revision }
         nodes[report.node] = NodeEntry(record: record, report: report, lastHeard: monotonic)
+        whereabouts.note(report, since: before?.report)
+        roomChanges.nodes.insert(report.node)
         noteChanges(in: report, since: before, now: now)
         takeOutcomes(of: report, now: now)
         let faults = Self.faultReasons(of: report)
@@ -324,6 +354,7 @@ package struct ClusterState: Sendable {
         let record = WorkloadRecord(id: id, spec: spec, createdMilliseconds: now)
         update(record)
         recentRequests = (recentRequests + [PlacementRequest(spec)]).suffix(Self.recentRequestsKept)
+        roomChanges.requests += 1
         // For the others, but those of its gang, nothing has changed.
         var focus: Set<WorkloadID> = [id]
         if let gang = spec.placement.gang {
@@ -366,7 +397,7 @@ package struct ClusterState: Sendable {
         let excess = ended.sorted { $0.updatedMilliseconds < $1.updatedMilliseconds }.prefix(
             ended.count - Self.endedWorkloadsKept)
         for record in excess {
-            workloads[record.id] = nil
+            remember(nil, as: record.id)
             changedWorkloads.remove(record.id)
             removedWorkloads.insert(record.id)
         }
@@ -446,7 +477,7 @@ package struct ClusterState: Sendable {
 
     package func assignments(of node: String) -> NodeAssignments {
         var orders: [Assignment] = []
-        for record in workloads.values.sorted(by: { $0.id < $1.id }) {
+        for record in work(on: node).sorted(by: { $0.id < $1.id }) {
             if let previous = record.previous, previous.node == node {
                 orders.append(
                     Assignment(
@@ -491,7 +522,7 @@ package struct ClusterState: Sendable {
     }
 
     package func deviceViews(monotonic: Int64) -> [DeviceView] {
-        let ledger = ledger()
+        let ledger = ledger(of: nodes.keys)
         let cleared = Dictionary(
             clearances.values.map { (DeviceKey(node: $0.node, device: $0.device), $0) }, uniquingKeysWith: { $1 })
         return nodes.values.sorted { $0.record.name < $1.record.name }.flatMap { entry in

@@ -89,7 +89,16 @@ package actor Scheduler {
         await takeTurn()
         defer { endTurn() }
         var next = state
-        let value = try change(&next, clock.monotonicMilliseconds(), clock.wallMilliseconds())
+        // It goes with the copy: what two have is copied in full at the first change.
+        state.keptRoom = nil
+        let value: Value
+        do {
+            value = try change(&next, clock.monotonicMilliseconds(), clock.wallMilliseconds())
+        } catch {
+            // Without a look at it the copy has put nothing into it that never came to be.
+            if next.roomChanges.looks == state.roomChanges.looks { state.keptRoom = next.keptRoom }
+            throw error
+        }
         let fresh = next.takeEvents()
         guard next.isDirty else {
             state = next
@@ -375,13 +384,13 @@ package actor Scheduler {
     // Both look at every device, for each change that might help: beside the actor, on a copy.
 
     package nonisolated func explain(_ idOrName: String) async throws(APIProblem) -> Explanation {
-        let now = await present
+        var now = await present
         let record = try await record(idOrName)
         return now.state.explanation(of: record, monotonic: now.monotonic)
     }
 
     package nonisolated func plan(_ spec: WorkloadSpec) async throws(APIProblem) -> PlanView {
-        let now = await present
+        var now = await present
         return try now.state.plan(spec, monotonic: now.monotonic)
     }
 

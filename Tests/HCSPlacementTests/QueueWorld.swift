@@ -112,7 +112,8 @@ struct QueueWorld {
 
     /// Runs a cycle and does what it decided; what is preempted drains.
     mutating func cycle(nodesLookedAt: Int = QueueCycle.nodesLookedAt) {
-        decisions = QueueCycle.run(input, policy: policy, book: &book, room: room, nodesLookedAt: nodesLookedAt)
+        var room = room
+        decisions = QueueCycle.run(input, policy: policy, book: &book, room: &room, nodesLookedAt: nodesLookedAt)
         for decision in decisions {
             switch decision {
             case .place(let id, let placement):

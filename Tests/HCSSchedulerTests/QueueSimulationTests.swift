@@ -9,9 +9,20 @@ extension SimulatedPool {
     /// What must hold after every step; empty when all of it does.
     mutating func violations() -> [String] {
         var found = overGranted() + physicallyOverGranted() + halfGangs() + lost() + overQuota() + staleClaims()
-        found += unfair + starving()
+        found += unfair + starving() + staleRoom()
         if step % 5 == 0 { found += idleThoughWanted() }
         return found
+    }
+
+    /// The room that the scheduler keeps is what it would be if it were made anew. A copy is asked, so that what was told
+    /// between two decisions adds up.
+    private func staleRoom() -> [String] {
+        var state = state
+        let kept = state.placementCycle(monotonic: monotonic).snapshot
+        let known = state.snapshot(monotonic: monotonic)
+        guard kept != known else { return [] }
+        let nodes = zip(kept.nodes, known.nodes).filter { $0 != $1 }.map { "\($0.name): \($0) is \($1)" }
+        return ["the room that is kept is not what is known: \(nodes.joined(separator: "; "))"]
     }
 
     /// What was given out on each device, attempts that still end included.
@@ -145,6 +156,7 @@ extension SimulatedPool {
 
     /// What would fit, beside the room that is kept for others, has been placed.
     private func idleThoughWanted() -> [String] {
+        var state = state
         for record in state.workloads.values.sorted(by: { $0.id < $1.id })
         where record.phase == .queued && state.waits[record.id] == .room && record.spec.placement.gang == nil {
             var room = state.openRoom(monotonic: monotonic)

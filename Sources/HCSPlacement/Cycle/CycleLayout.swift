@@ -35,12 +35,14 @@ struct Cell {
     /// Indices of the node's devices.
     var devices: [Int]
     /// Bit i: `devices[i]` takes work, for all that does not depend on who asks.
-    var open: UInt16
+    var open: UInt16 = 0
+    /// Bit i: the i-th condition closes one of them.
+    var closing: UInt64 = 0
     /// Of the first device among the flat arrays of all devices.
-    var first: Int
+    var first = 0
 }
 
-/// The cluster in the order in which a cycle looks at it; fixed for the cycle.
+/// The cluster in the order in which a cycle looks at it; fixed for the cycle, but for which devices are open.
 struct CycleLayout {
     private(set) var cells: [Cell] = []
     /// Cells of each node.
@@ -48,14 +50,16 @@ struct CycleLayout {
     private(set) var kinds: [DeviceKind] = []
     /// A device of each kind with its node, to ask filters and scores of.
     private(set) var examples: [(node: Int, device: Int)] = []
-    /// How many devices there are of each kind, and how many open ones.
+    /// How many devices there are of each kind.
     private(set) var counts: [Int] = []
-    private(set) var openDevices: [Int] = []
     /// Index of the kind's model, below `PackingNode.modelLimit`; the last one is for all further models.
     private(set) var models: [UInt8] = []
     private(set) var deviceCount = 0
 
-    init(_ snapshot: ClusterSnapshot, conditions: [any FilterPlugin], anyone: PlacementRequest) {
+    /// Whoever asks: a condition looks at no request.
+    static let anyone = PlacementRequest(runtime: .cuda, vram: .zero)
+
+    init(_ snapshot: ClusterSnapshot, conditions: [any FilterPlugin]) {
         var numbers: [DeviceKind: Int] = [:]
         var modelNumbers: [ModelName: UInt8] = [:]
         for (n, node) in snapshot.nodes.enumerated() {
@@ -74,20 +78,33 @@ struct CycleLayout {
                     cell = found
                 } else {
                     cell = cells.count
-                    cells.append(Cell(node: n, kind: kind, model: models[kind], devices: [], open: 0, first: 0))
-                }
-                if conditions.allSatisfy({ $0.admits(anyone, on: device, of: node) }) {
-                    cells[cell].open |= 1 << cells[cell].devices.count
-                    openDevices[kind] += 1
+                    cells.append(Cell(node: n, kind: kind, model: models[kind], devices: []))
                 }
                 cells[cell].devices.append(d)
                 counts[kind] += 1
                 last = (kind, cell)
             }
             cellsOfNode.append(start..<cells.count)
+            setConditions(of: n, snapshot, conditions)
             for cell in start..<cells.count {
                 cells[cell].first = deviceCount
                 deviceCount += cells[cell].devices.count
+            }
+        }
+    }
+
+    /// Opens and closes the node's devices.
+    mutating func setConditions(of n: Int, _ snapshot: ClusterSnapshot, _ conditions: [any FilterPlugin]) {
+        let node = snapshot.nodes[n]
+        for cell in cellsOfNode[n] {
+            cells[cell].open = 0
+            cells[cell].closing = 0
+            for (i, d) in cells[cell].devices.enumerated() {
+                var closing: UInt64 = 0
+                for (i, condition) in conditions.enumerated()
+                where !condition.admits(Self.anyone, on: node.devices[d], of: node) { closing |= 1 << UInt64(i) }
+                cells[cell].closing |= closing
+                if closing == 0 { cells[cell].open |= 1 << i }
             }
         }
     }
@@ -108,7 +125,6 @@ struct CycleLayout {
         kinds.append(kind)
         examples.append((node, device))
         counts.append(0)
-        openDevices.append(0)
         let name = ModelName(vendor: kind.vendor, name: kind.model, memory: kind.memory)
         let next = UInt8(min(modelNumbers.count, PackingNode.modelLimit - 1))
         let model = modelNumbers[name] ?? next

@@ -31,22 +31,30 @@ package struct DeviceAsk: Hashable, Sendable {
 
     /// Whole thousandths that `part` is of `all`, which is more than 0 and not less.
     static func thousandths(_ part: UInt64, of all: UInt64) -> (quotient: Int, isExact: Bool) {
+        let (short, overflow) = part.multipliedReportingOverflow(by: 1000)
+        if !overflow {
+            let quotient = short / all
+            return (Int(quotient), quotient &* all == short)
+        }
         let product = part.multipliedFullWidth(by: 1000)
         let (quotient, rest) = all.dividingFullWidth((product.high, product.low))
         return (Int(quotient), rest == 0)
     }
 }
 
-/// What is free of a device: the figures that decide again and again.
-package struct DeviceRoom: Sendable {
+/// What is free of a device: the figures that decide again and again, those that follow from others reckoned once.
+package struct DeviceRoom: Equatable, Sendable {
     package private(set) var memory: UInt64
     private var margin: UInt64
     private var granted: UInt64
     /// The larger of what the driver and the segments count.
     private var seen: UInt64
+    package private(set) var free: UInt64
     package private(set) var grantedCompute: Int32
     package private(set) var holders: Int32
     package private(set) var isHeldWhole: Bool
+    /// Free thousandths as packing counts them: the smaller of memory and compute, rounded down.
+    private(set) var milli: UInt16
 
     /// What a driver counts in use of a device that nobody uses is not worth a share of it.
     private static let idleUse: UInt64 = 1 << 30
@@ -59,11 +67,15 @@ package struct DeviceRoom: Sendable {
         grantedCompute = Int32(clamping: state.grantedCompute)
         holders = Int32(clamping: state.holders)
         isHeldWhole = state.isHeldWhole
+        free = 0
+        milli = 0
+        reckon()
     }
 
-    package var free: UInt64 {
+    private mutating func reckon() {
         let (taken, overflow) = max(granted, seen).addingReportingOverflow(margin)
-        return overflow || taken >= memory ? 0 : memory - taken
+        free = overflow || taken >= memory ? 0 : memory - taken
+        milli = reckonedMilli
     }
 
     package var freeCompute: Int32 { isHeldWhole ? 0 : max(0, Int32(DeviceState.wholeCompute) - grantedCompute) }
@@ -71,8 +83,7 @@ package struct DeviceRoom: Sendable {
     /// Nobody has a share of it, and no stranger uses it.
     package var isIdle: Bool { holders == 0 && seen <= max(margin, Self.idleUse) }
 
-    /// Free thousandths as packing counts them: the smaller of memory and compute, rounded down.
-    var milli: UInt16 {
+    private var reckonedMilli: UInt16 {
         if holders == 0 && granted == 0 && isIdle { return PackingShape.wholeDevice }
         guard holders < DeviceState.holderLimit, memory > margin else { return 0 }
         let share = Int32(DeviceAsk.thousandths(free, of: memory - margin).quotient)
@@ -86,12 +97,24 @@ package struct DeviceRoom: Sendable {
         room.grantedCompute += ask.whole ? Int32(DeviceState.wholeCompute) : min(ask.compute, 1000)
         room.holders += 1
         if ask.whole { room.isHeldWhole = true }
+        room.reckon()
         return room
     }
 }
 
+/// What a request asks of the host.
+package struct HostAsk: Hashable, Sendable {
+    package var cpuMilli: Int
+    package var memory: UInt64
+
+    init(_ request: PlacementRequest) {
+        cpuMilli = request.placement.cpuMilli
+        memory = request.placement.memory.bytes
+    }
+}
+
 /// What is free of a host.
-package struct NodeRoom: Sendable {
+package struct NodeRoom: Equatable, Sendable {
     /// Thousandths of a core; as much as there can be where nobody tells.
     package var cpu: Int32
     package var memory: UInt64

@@ -6,6 +6,8 @@ struct RankedNodes {
     /// Nodes in the order in which they changed; a slot's `seen` counts from the first change ever.
     private var changes: [Int32] = []
     private var forgotten = 0
+    /// By node the number of changes with the one that last gave it room.
+    private var growths: [Int]
     private var stamps: [Int]
     private var stamp = 0
 
@@ -30,9 +32,10 @@ struct RankedNodes {
         // Memory of the host is one of many things that the ranks follow.
         index = ShapeIndex(memory: Array(repeating: 0, count: nodeCount))
         stamps = Array(repeating: -1, count: nodeCount)
+        growths = Array(repeating: 0, count: nodeCount)
     }
 
-    var byteCount: Int { index.byteCount + stamps.count * 8 + changes.capacity * 4 }
+    var byteCount: Int { index.byteCount + stamps.count * 16 + changes.capacity * 4 }
     /// Changes ever.
     var changeCount: Int { forgotten + changes.count }
 
@@ -49,7 +52,8 @@ struct RankedNodes {
         return oldest
     }
 
-    /// The nodes whose ranks are to be set anew, which the caller does.
+    /// The nodes whose ranks are to be set anew, which the caller does. What did not fit on a node that has got no more
+    /// room since does not fit.
     mutating func takeStale(_ slot: Int) -> Stale {
         let seen = slots[slot].seen
         slots[slot].seen = changeCount
@@ -63,6 +67,7 @@ struct RankedNodes {
             let node = Int(changes[i])
             guard stamps[node] != stamp else { continue }
             stamps[node] = stamp
+            guard growths[node] > seen || index.key(shape: slot, node: node) != RankKey.refused else { continue }
             stale.append(node)
         }
         return .some(stale)
@@ -74,28 +79,30 @@ struct RankedNodes {
         slots[slot].prices = prices
     }
 
-    /// Nodes whose ranks the caller brings to these prices. A few at a time, so that no decision pays for all nodes:
-    /// prices move slowly.
-    mutating func takeOutdated(_ slot: Int, prices: UInt32) -> Range<Int> {
+    /// Nodes whose ranks the caller brings to these prices: those of a few where it fits, so that no decision pays for
+    /// all nodes. Prices move slowly.
+    mutating func takeOutdated(_ slot: Int, prices: UInt32) -> [Int] {
         if slots[slot].refreshed == stamps.count {
-            guard slots[slot].prices != prices else { return 0..<0 }
+            guard slots[slot].prices != prices else { return [] }
             slots[slot].prices = prices
             slots[slot].refreshed = 0
         }
         let start = slots[slot].refreshed
         slots[slot].refreshed = min(stamps.count, start + Self.refreshLimit)
-        return start..<slots[slot].refreshed
+        return (start..<slots[slot].refreshed).filter { index.key(shape: slot, node: $0) != RankKey.refused }
     }
 
     mutating func set(_ slot: Int, _ node: Int, _ key: Int64) { index.set(shape: slot, node: node, key) }
     func best(_ slot: Int) -> Int64 { index.best(shape: slot, memory: 0) }
 
-    mutating func noteChange(of node: Int) {
+    /// - Parameter grew: it may have got room.
+    mutating func noteChange(of node: Int, grew: Bool) {
         if changes.count >= 4 * stamps.count + 1024 {
             let half = changes.count / 2
             changes.removeFirst(half)
             forgotten += half
         }
         changes.append(Int32(node))
+        if grew { growths[node] = changeCount }
     }
 }

@@ -8,10 +8,21 @@ struct PackingState: Equatable {
 
     init(model: UInt8, cpu: Int32, free devices: [UInt16]) {
         free = .zero
-        for (i, value) in devices.sorted(by: >).enumerated() { free[i] = value }
         self.cpu = cpu
         self.model = model
-        count = UInt8(devices.count)
+        count = 0
+        for value in devices { add(value) }
+    }
+
+    /// One more device.
+    mutating func add(_ milli: UInt16) {
+        var i = Int(count)
+        while i > 0, free[i - 1] < milli {
+            free[i] = free[i - 1]
+            i -= 1
+        }
+        free[i] = milli
+        count += 1
     }
 
     var freeMilli: Int {
@@ -74,9 +85,13 @@ struct PackingState: Equatable {
     /// Least of free CPU and devices first; 128 cores weigh as much as 8 devices.
     var packingTie: Int64 { min(Int64(cpu) + 16 * Int64(freeMilli), RankKey.tieLimit) }
 
+    /// All of the state, as numbers: the free thousandths, and the rest.
+    var words: SIMD4<UInt64> { unsafeBitCast(free, to: SIMD4<UInt64>.self) }
+    var rest: UInt64 { UInt64(UInt32(bitPattern: cpu)) | UInt64(model) &<< 32 | UInt64(count) &<< 40 }
+
     var hash: UInt64 {
-        let words = unsafeBitCast(free, to: SIMD4<UInt64>.self)
-        var h = UInt64(UInt32(bitPattern: cpu)) | UInt64(model) &<< 32 | UInt64(count) &<< 40
+        let words = words
+        var h = rest
         for i in 0..<4 {
             h = (h ^ words[i]) &* 0x9E37_79B9_7F4A_7C15
             h ^= h &>> 29

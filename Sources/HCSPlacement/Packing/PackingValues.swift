@@ -38,17 +38,18 @@ struct PackingValues {
     /// Of the devices that a share fits on, the one with the highest score is taken, the tightest among equals.
     mutating func rank(of state: PackingState, for shape: PackingShape) -> Rank {
         guard state.fits(shape) else { return .refused }
-        guard fragment != nil || stranded != nil else {
+        guard weighsStates else {
             return Rank(score: 0, position: max(0, state.fitting(shape.share) - 1))
         }
         let before = value(of: state)
         guard shape.devices == 1 else {
-            return Rank(score: score(from: before, to: state.placing(shape, at: 0), shape), position: 0)
+            return Rank(
+                score: score(from: before, to: state.placing(shape, at: 0), taken: shape.deviceMilli), position: 0)
         }
         var best = Rank.refused
         var position = state.fitting(shape.share) - 1
         while position >= 0 {
-            let score = score(from: before, to: state.placing(shape, at: position), shape)
+            let score = score(from: before, to: state.placing(shape, at: position), taken: shape.deviceMilli)
             if !best.fits || score > best.score { best = Rank(score: score, position: position) }
             let value = state.free[position]
             repeat { position -= 1 } while position >= 0 && state.free[position] == value
@@ -57,36 +58,46 @@ struct PackingValues {
     }
 
     /// What a change of a node is worth, however it came about.
-    mutating func score(from before: PackingState, to after: PackingState, _ shape: PackingShape) -> Int64 {
-        guard fragment != nil || stranded != nil else { return 0 }
-        return score(from: value(of: before), to: after, shape)
-    }
-
-    private mutating func score(from before: KnownValues.Value, to after: PackingState, _ shape: PackingShape) -> Int64
-    {
+    /// - Parameter taken: thousandths of devices.
+    mutating func score(from before: StateValue, to after: PackingState, taken: Int) -> Int64 {
+        guard weighsStates else { return 0 }
         let after = value(of: after)
-        if let fragment { return fragment.level(before: before.own, after: after.own, taken: shape.deviceMilli) }
+        if let fragment { return fragment.level(before: before.own, after: after.own, taken: taken) }
         let gain = (before.own - after.own) << 16 - (before.worth - after.worth)
         let unit = Self.quantum * Int64(StrandedValue.sequences) << 16
         let score = gain >= 0 ? gain / unit : -((unit - 1 - gain) / unit)
         return min(max(score, RankKey.scores.lowerBound), RankKey.scores.upperBound)
     }
 
-    private mutating func value(of state: PackingState) -> KnownValues.Value {
+    /// Best fit makes nothing of a state.
+    private var weighsStates: Bool { fragment != nil || stranded != nil }
+
+    /// At the present prices.
+    mutating func value(of state: PackingState) -> StateValue {
+        guard weighsStates else { return StateValue(own: 0) }
         let place = known.place(of: state)
-        var value: KnownValues.Value
+        var value: StateValue
         if let found = known.value(at: place, of: state) {
-            value = found
-            guard hasPrices, value.prices != priceSerial else { return value }
-        } else {
-            value = KnownValues.Value(own: own(of: state))
+            guard !isOutdated(found) else {
+                value = found
+                renew(&value, of: state)
+                known.set(place, state, value)
+                return value
+            }
+            return found
         }
-        if hasPrices {
-            value.worth = prices?.worth(state) ?? 0
-            value.prices = priceSerial
-        }
+        value = StateValue(own: own(of: state))
+        if hasPrices { renew(&value, of: state) }
         known.set(place, state, value)
         return value
+    }
+
+    func isOutdated(_ value: StateValue) -> Bool { hasPrices && value.prices != priceSerial }
+
+    /// Brings a value to the present prices.
+    func renew(_ value: inout StateValue, of state: PackingState) {
+        value.worth = prices?.worth(state) ?? 0
+        value.prices = priceSerial
     }
 
     private func own(of state: PackingState) -> Int64 {
@@ -94,18 +105,31 @@ struct PackingValues {
     }
 }
 
+/// What the state itself is worth to the policy, and what its room is worth at the prices of that number.
+struct StateValue {
+    var own: Int64
+    var worth: Int64 = 0
+    var prices: UInt32 = 0
+}
+
 /// Values by state. Bounded: of two states with one place the later one stays.
 private struct KnownValues {
-    struct Value {
-        /// What the state itself is worth to the policy, and what its room is worth at the prices of that number.
-        var own: Int64
-        var worth: Int64 = 0
-        var prices: UInt32 = 0
-    }
-
+    /// One cache line.
     private struct Entry {
-        var state: PackingState
-        var value: Value
+        var free: (UInt64, UInt64, UInt64, UInt64)
+        var rest: UInt64
+        var value: StateValue
+
+        init(_ state: PackingState, _ value: StateValue) {
+            let words = state.words
+            free = (words[0], words[1], words[2], words[3])
+            rest = state.rest
+            self.value = value
+        }
+
+        func isOf(_ words: SIMD4<UInt64>, _ rest: UInt64) -> Bool {
+            self.rest == rest && free.0 == words[0] && free.1 == words[1] && free.2 == words[2] && free.3 == words[3]
+        }
     }
 
     private var entries: [Entry]
@@ -118,7 +142,7 @@ private struct KnownValues {
         // No node has this many devices.
         var nobody = PackingState(model: 0, cpu: 0, free: [])
         nobody.count = UInt8.max
-        entries = Array(repeating: Entry(state: nobody, value: Value(own: 0)), count: size)
+        entries = Array(repeating: Entry(nobody, StateValue(own: 0)), count: size)
         mask = size - 1
     }
 
@@ -126,12 +150,12 @@ private struct KnownValues {
 
     func place(of state: PackingState) -> Int { Int(truncatingIfNeeded: state.hash &>> 7) & mask }
 
-    func value(at place: Int, of state: PackingState) -> Value? {
-        entries[place].state == state ? entries[place].value : nil
+    func value(at place: Int, of state: PackingState) -> StateValue? {
+        entries[place].isOf(state.words, state.rest) ? entries[place].value : nil
     }
 
-    mutating func set(_ place: Int, _ state: PackingState, _ value: Value) {
-        entries[place] = Entry(state: state, value: value)
+    mutating func set(_ place: Int, _ state: PackingState, _ value: StateValue) {
+        entries[place] = Entry(state, value)
     }
 }
 

@@ -65,6 +65,8 @@ struct ShapeIndex {
         }
     }
 
+    func key(shape: Int, node: Int) -> Int64 { keys[shape * stride + node] }
+
     mutating func set(shape: Int, node: Int, _ key: Int64) {
         let base = shape * stride
         let old = keys[base + node]

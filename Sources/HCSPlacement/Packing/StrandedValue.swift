@@ -9,7 +9,19 @@ struct StrandedValue {
     }
 
     /// A set of positions of one sequence.
-    private typealias Positions = SIMD2<UInt64>
+    private struct Positions {
+        var low: UInt64 = 0
+        var high: UInt64 = 0
+
+        mutating func insert(_ position: Int) {
+            if position < 64 { low |= 1 << UInt64(position) } else { high |= 1 << UInt64(position - 64) }
+        }
+
+        mutating func formUnion(_ other: Positions) {
+            low |= other.low
+            high |= other.high
+        }
+    }
 
     private var kinds: [Kind] = []
     /// By sequence and position the index of a kind.
@@ -64,14 +76,14 @@ struct StrandedValue {
         }
     }
 
-    private static let noPositions = Array(repeating: Positions.zero, count: sequences)
+    private static let noPositions = Array(repeating: Positions(), count: sequences)
 
     /// By kind, its positions in each sequence.
     private func placesInDeck() -> [[Positions]] {
         var places = Array(repeating: Self.noPositions, count: kinds.count)
         for sequence in 0..<Self.sequences {
             for i in 0..<Self.length {
-                places[Int(deck[sequence * Self.length + i])][sequence][i / 64] |= 1 << UInt64(i % 64)
+                places[Int(deck[sequence * Self.length + i])][sequence].insert(i)
             }
         }
         return places
@@ -96,7 +108,7 @@ struct StrandedValue {
     }
 
     private static func unite(_ rows: inout [Positions], _ start: Int, _ more: [Positions]) {
-        for sequence in 0..<sequences { rows[start + sequence] |= more[sequence] }
+        for sequence in 0..<sequences { rows[start + sequence].formUnion(more[sequence]) }
     }
 
     /// `count` indices, each as often as its weight says, up to rounding.
@@ -119,26 +131,36 @@ struct StrandedValue {
     func idle(_ state: PackingState) -> Int32 {
         let start = Int32(state.freeMilli)
         guard start > 0, !kinds.isEmpty else { return start * Int32(Self.sequences) }
+        // Where all sequences begin.
+        var cpuLevel = cpus.count - 1
+        while cpuLevel >= 0, cpus[cpuLevel] > state.cpu { cpuLevel -= 1 }
+        guard cpuLevel >= 0 else { return start * Int32(Self.sequences) }
+        var shareLevel = shares.count - 1
+        while shares[shareLevel] > state.free[0] { shareLevel -= 1 }
         return withUnsafeTemporaryAllocation(of: UInt16.self, capacity: PackingNode.deviceLimit) { free in
             var sum: Int32 = 0
             for s in 0..<Self.sequences {
-                for i in 0..<PackingNode.deviceLimit { free[i] = state.free[i] }
-                sum += start - taken(by: s, of: state, free)
+                for i in 0..<Int(state.count) { free[i] = state.free[i] }
+                sum += start - taken(by: s, of: state, cpuLevel, shareLevel, free)
             }
             return sum
         }
     }
 
     /// What one sequence takes; `free` stays sorted, largest first.
+    /// - Parameters: the levels of `cpus` and `shares` that the state has.
     @inline(__always)
-    private func taken(by sequence: Int, of state: PackingState, _ free: UnsafeMutableBufferPointer<UInt16>) -> Int32 {
+    private func taken(
+        by sequence: Int, of state: PackingState, _ cpuLevel: Int, _ shareLevel: Int,
+        _ free: UnsafeMutableBufferPointer<UInt16>
+    ) -> Int32 {
         let count = Int(state.count)
-        let withDevices = withDevices[sequence]
+        let useful = withDevices[sequence]
         var ahead = forModel[Int(state.model) * Self.sequences + sequence]
         var cpu = state.cpu
         var sum: Int32 = 0
-        var cpuLevel = cpus.count - 1
-        var shareLevel = shares.count - 1
+        var cpuLevel = cpuLevel
+        var shareLevel = shareLevel
         while true {
             // What does not fit now will not fit later.
             while cpus[cpuLevel] > cpu {
@@ -146,15 +168,22 @@ struct StrandedValue {
                 if cpuLevel < 0 { return sum }
             }
             while shares[shareLevel] > free[0] { shareLevel -= 1 }
-            ahead &= withinCPU[cpuLevel * Self.sequences + sequence]
-            ahead &= withinShare[shareLevel * Self.sequences + sequence]
-            let useful = ahead & withDevices
-            guard useful[0] | useful[1] != 0 else { return sum }
-            let position = ahead[0] != 0 ? ahead[0].trailingZeroBitCount : 64 + ahead[1].trailingZeroBitCount
-            ahead[position / 64] &= ahead[position / 64] &- 1
+            let byCPU = withinCPU[cpuLevel * Self.sequences + sequence]
+            let byShare = withinShare[shareLevel * Self.sequences + sequence]
+            ahead.low &= byCPU.low & byShare.low
+            ahead.high &= byCPU.high & byShare.high
+            guard ahead.low & useful.low | ahead.high & useful.high != 0 else { return sum }
+            let position: Int
+            if ahead.low != 0 {
+                position = ahead.low.trailingZeroBitCount
+                ahead.low &= ahead.low &- 1
+            } else {
+                position = 64 + ahead.high.trailingZeroBitCount
+                ahead.high &= ahead.high &- 1
+            }
             let kind = kinds[Int(deck[sequence * Self.length + position])]
             if kind.devices > 0 {
-                guard free[Int(kind.devices) - 1] >= kind.share else { continue }
+                guard Int(kind.devices) <= count, free[Int(kind.devices) - 1] >= kind.share else { continue }
                 Self.take(kind, free, count)
                 sum += Int32(kind.devices) * Int32(kind.share)
             }

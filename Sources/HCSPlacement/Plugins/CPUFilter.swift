@@ -1,13 +1,14 @@
 import HCSModel
 
 /// Enough cores must be left on the host.
-struct CPUFilter: RoomFilter {
+struct CPUFilter: HostRoomFilter {
     let name = "cpu"
 
-    func admits(_ request: PlacementRequest, on node: NodeRoom) -> Bool { request.placement.cpuMilli <= node.cpu }
+    func admits(_ ask: HostAsk, on host: NodeRoom) -> Bool { ask.cpuMilli <= host.cpu }
 
     func objection(to request: PlacementRequest, on device: DeviceState, of node: NodeState) -> String? {
-        guard !admits(request, on: NodeRoom(node)), let free = node.freeCPUMilli, let all = node.cpuMilli else {
+        guard !admits(HostAsk(request), on: NodeRoom(node)), let free = node.freeCPUMilli, let all = node.cpuMilli
+        else {
             return nil
         }
         return

@@ -1,7 +1,7 @@
 import HCSModel
 
 /// Enough of the device's compute must be left; TFLOPS are turned into a share of this card by the exchange table.
-struct ComputeFilter: RoomFilter {
+struct ComputeFilter: DeviceRoomFilter {
     let name = "compute"
     let exchange: ExchangeTable
 

@@ -1,7 +1,7 @@
 import HCSModel
 
 /// Enough device memory must be left, in bytes. Whole devices keep no margin: nobody else starts there.
-struct DeviceMemoryFilter: RoomFilter {
+struct DeviceMemoryFilter: DeviceRoomFilter {
     let name = "device-memory"
 
     func admits(_ ask: DeviceAsk, on device: DeviceRoom) -> Bool {

@@ -1,7 +1,7 @@
 import HCSModel
 
 /// A device that is given whole is nobody else's, and a share needs a place among the others.
-struct HolderFilter: RoomFilter {
+struct HolderFilter: DeviceRoomFilter {
     let name = "holders"
 
     func admits(_ ask: DeviceAsk, on device: DeviceRoom) -> Bool {

@@ -43,21 +43,24 @@ package struct QueueCycle {
     /// Runs a cycle.
     /// - Parameters:
     ///   - book: what the last cycle left.
-    ///   - room: with all that is placed and all that drains in it.
+    ///   - room: with all that is placed and all that drains in it; afterwards also what was decided and is kept.
     ///   - nodesLookedAt: for requests that are new to the cycle: what comes later in the order has its turn in one of
     ///     the next cycles.
     package static func run(
-        _ input: QueueInput, policy: QueuePolicy, book: inout QueueBook, room: PlacementCycle,
+        _ input: QueueInput, policy: QueuePolicy, book: inout QueueBook, room: inout PlacementCycle,
         nodesLookedAt: Int = QueueCycle.nodesLookedAt
     ) -> [QueueDecision] {
-        var cycle = QueueCycle(input, policy: policy, book: book, room: room)
-        cycle.looksLeft = max(leastLooks, nodesLookedAt / max(1, room.snapshot.nodes.count))
+        let nodes = room.snapshot.nodes.count
+        // Given away and back: a copy of the room would be made in full.
+        var cycle = QueueCycle(input, policy: policy, book: book, room: consume room)
+        cycle.looksLeft = max(leastLooks, nodesLookedAt / max(1, nodes))
         cycle.run()
         book = cycle.book
+        room = cycle.room
         return cycle.decisions
     }
 
-    init(_ input: QueueInput, policy: QueuePolicy, book: QueueBook, room: PlacementCycle) {
+    init(_ input: QueueInput, policy: QueuePolicy, book: QueueBook, room: consuming PlacementCycle) {
         self.policy = policy
         self.input = input
         self.book = book

@@ -10,6 +10,8 @@ package struct ExchangeBook: Sendable {
     package private(set) var records: [ThroughputRecord.Key: ThroughputRecord] = [:]
     /// Made anew when a record changes.
     package private(set) var table: ExchangeTable
+    /// Changes with the table.
+    private(set) var tableSerial = 0
     /// Since the last `takeChanges`.
     private(set) var changed: Set<ThroughputRecord.Key> = []
 
@@ -27,6 +29,7 @@ package struct ExchangeBook: Sendable {
 
     private mutating func makeTable() {
         table = ExchangeTable(cards: cards, observations: Array(records.values), overrides: overrides)
+        tableSerial += 1
     }
 
     /// Takes a report in; beyond `APILimits.throughputRecords` the one that was not reported for longest goes.

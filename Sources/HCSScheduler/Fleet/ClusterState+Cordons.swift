@@ -120,8 +120,8 @@ extension ClusterState {
             members.sorted { ($0.createdMilliseconds, $0.id) < ($1.createdMilliseconds, $1.id) }
         }.sorted { ($0[0].createdMilliseconds, $0[0].id) < ($1[0].createdMilliseconds, $1[0].id) }
         if !units.isEmpty {
-            var cycle = placementCycle(monotonic: monotonic)
-            for placement in book.held { cycle.reserve(placement) }
+            var room = takeRoom(monotonic: monotonic)
+            for placement in book.held { room.cycle.reserve(placement) }
             var use = QuotaUse(policy: policy, input: queueInput(now: now))
             var refused: Set<[PlacementRequest]> = []
             for members in units {
@@ -136,14 +136,14 @@ extension ClusterState {
                         less.remove(placement(of: record, record.grants, on: $0), of: record.spec.placement.tenant)
                     }
                 }
-                cycle.quota = less
-                guard let placements = QueueCycle.fit(requests, in: &cycle) else {
+                room.cycle.quota = less
+                guard let placements = QueueCycle.fit(requests, in: &room.cycle) else {
                     refused.insert(requests)
                     continue
                 }
                 use = less
                 for (record, placement) in zip(members, placements) {
-                    cycle.reserve(placement)
+                    room.cycle.reserve(placement)
                     use.add(placement, of: record.spec.placement.tenant)
                     let own = drainedDevice(under: record)?.0 ?? record.grants.first?.device ?? device
                     move(
@@ -151,6 +151,7 @@ extension ClusterState {
                         now: now)
                 }
             }
+            keptRoom = room
         }
         for cordon in cordons.values.sorted(by: { $0.target < $1.target }) { noteIfDrained(cordon, now: now) }
     }
