@@ -142,7 +142,7 @@ import Testing
             try pool.state.submit(work, id: id, monotonic: pool.monotonic, now: pool.now)
         }
         // So many alike that one more is nothing untypical, for which the room would be made anew.
-        for i in 0..<20 { try submit("w\(i)", .random(using: &generator)) }
+        for i in 0..<22 { try submit("w\(i)", .random(using: &generator)) }
         let id = WorkloadID.random(using: &generator)
         let usage = DeviceUsage(device: DeviceID("a"), used: .zero, peak: .zero, quota: .gibibytes(70), denied: 0)
         try pool.report(
