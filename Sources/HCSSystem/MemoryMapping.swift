@@ -40,8 +40,8 @@ extension ThisProcess {
         guard let mappings = try? MemoryMapping.own(), page > 0,
             let pages = try? Descriptor.open("/proc/self/pagemap", O_RDONLY)
         else { return 0 }
-        return mappings.filter { $0.permissions == "r-xp" && $0.path != nil }.reduce(0) { sum, mapping in
-            sum + unmapUnchanged(mapping, pages: pages, of: page)
+        return mappings.filter { ["r-xp", "r--p"].contains($0.permissions) && $0.path != nil }.reduce(0) {
+            $0 + unmapUnchanged($1, pages: pages, of: page)
         }
     }
 

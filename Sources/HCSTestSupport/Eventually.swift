@@ -1,7 +1,7 @@
 /// Polls until the condition holds; false when it still does not after the time. For states that another thread or
 /// process reaches: no test sleeps a fixed time to wait for one.
 package func eventually(
-    within limit: Duration = .seconds(60), every interval: Duration = .milliseconds(5),
+    within limit: Duration = .seconds(180), every interval: Duration = .milliseconds(5),
     _ condition: () async throws -> Bool
 ) async rethrows -> Bool {
     let clock = ContinuousClock()

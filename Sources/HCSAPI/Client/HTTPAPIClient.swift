@@ -34,7 +34,18 @@ package struct HTTPAPIClient: Sendable {
 
     package let endpoint: Endpoint
     private let token: String?
-    private let http: HTTPClient
+    private let connections: Connections
+    private var http: HTTPClient { connections.http }
+
+    /// A client that somebody forgot, as where an error came first, ends its connections too: AsyncHTTPClient would end
+    /// the program.
+    private final class Connections: Sendable {
+        let http: HTTPClient
+
+        init(_ http: HTTPClient) { self.http = http }
+
+        deinit { http.shutdown { _ in } }
+    }
 
     /// `token` goes out as `Authorization: Bearer`. Redirects and proxies are not followed: a token never leaves for elsewhere.
     package init(endpoint: Endpoint, token: String?) {
@@ -45,7 +56,7 @@ package struct HTTPAPIClient: Sendable {
         configuration.timeout.connect = .seconds(5)
         // A refused connection is an answer: who waits for a server does so above this layer.
         configuration.connectionPool.retryConnectionEstablishment = false
-        self.http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        connections = Connections(HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration))
     }
 
     package func shutdown() async { try? await http.shutdown() }
