@@ -8,6 +8,7 @@
 #define HCS_SYSTEM_H
 
 #include <dlfcn.h>
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/audit.h>
@@ -22,6 +23,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -292,6 +294,72 @@ extern int dladdr(const void *, void *) __asm__("dladdr");
 static inline const char *hcs_file_of_address(const void *address) {
     struct hcs_dl_info info = {0};
     return dladdr(address, (void *)&info) != 0 ? info.file : NULL;
+}
+
+/* dl_iterate_phdr(3), whose struct glibc hides as well: its first four fields, which are all that is read. */
+struct hcs_dl_object {
+    uintptr_t address;
+    const char *name;
+#if __SIZEOF_POINTER__ == 8
+    const Elf64_Phdr *headers;
+    Elf64_Half count;
+#else
+    const Elf32_Phdr *headers;
+    Elf32_Half count;
+#endif
+};
+extern int hcs_for_each_object(int (*)(struct hcs_dl_object *, size_t, void *), void *) __asm__("dl_iterate_phdr");
+
+struct hcs_idle_code {
+    int pagemap;
+    uintptr_t page;
+    uint64_t freed;
+};
+
+/* Lets go of the pages of [at, end) that are present and the file's own: bits 63 and 61 of pagemap. */
+static inline void hcs_unmap_unchanged(struct hcs_idle_code *state, uintptr_t at, uintptr_t end) {
+    uint64_t entries[512];
+    while (at < end) {
+        size_t wanted = (end - at) / state->page < 512 ? (end - at) / state->page : 512, run = 0;
+        if (pread(state->pagemap, entries, 8 * wanted, (off_t)(at / state->page * 8)) != (ssize_t)(8 * wanted))
+            return;
+        for (size_t i = 0; i <= wanted; i++) {
+            if (i < wanted && (entries[i] >> 61 & 5) == 5) {
+                run++;
+                continue;
+            }
+            if (run > 0 && madvise((void *)(at + (i - run) * state->page), run * state->page, MADV_DONTNEED) == 0)
+                state->freed += run * state->page;
+            run = 0;
+        }
+        at += wanted * state->page;
+    }
+}
+
+static inline int hcs_unmap_object(struct hcs_dl_object *object, size_t size, void *data) {
+    struct hcs_idle_code *state = data;
+    (void)size;
+    for (unsigned i = 0; i < object->count; i++) {
+        if (object->headers[i].p_type != PT_LOAD || (object->headers[i].p_flags & PF_W) != 0)
+            continue;
+        uintptr_t start = object->address + object->headers[i].p_vaddr;
+        uintptr_t end = start + object->headers[i].p_filesz;
+        hcs_unmap_unchanged(state, start & ~(state->page - 1), (end + state->page - 1) & ~(state->page - 1));
+    }
+    return 0;
+}
+
+/* Takes the code and constants of the program and its libraries out of this process's memory. What runs again comes back
+ * from the page cache. Pages that are not the file's own (a debugger's or a uprobe's break points, text relocations) stay.
+ * The loader's lock is held meanwhile, so that no library is closed and its addresses given to somebody else. Returns the
+ * bytes let go. */
+static inline int64_t hcs_unmap_idle_code(void) {
+    struct hcs_idle_code state = {open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC), (uintptr_t)sysconf(_SC_PAGESIZE), 0};
+    if (state.pagemap < 0)
+        return -errno;
+    hcs_for_each_object(hcs_unmap_object, &state);
+    close(state.pagemap);
+    return (int64_t)state.freed;
 }
 
 static inline int hcs_byte_lock(int fd, short type, int command, uint64_t offset, struct flock *lock) {

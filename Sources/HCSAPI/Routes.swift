@@ -38,6 +38,8 @@ package enum APILimits {
     package static let requestBody = 4 << 20
     /// Largest response body a client accepts.
     package static let responseBody = 64 << 20
+    /// Logical processors of a host.
+    package static let cpusPerNode = 65_536
     /// Longest wait of a long poll.
     package static let longPollSeconds = 30
     /// Workloads that are queued or running at once.

@@ -22,7 +22,9 @@ package final class FaultLog: Sendable {
         var leftOut = 0
     }
 
-    private let lines = Mutex<[Key: Line]>([:])
+    private let ofFaults = Mutex<[Key: Line]>([:])
+    /// Apart from the faults: processes come and go, and must not fill their table.
+    private let ofHost = Mutex<[Key: Line]>([:])
     private let logger: Logger
 
     package init(logger: Logger) { self.logger = logger }
@@ -32,9 +34,13 @@ package final class FaultLog: Sendable {
         let what = "\(fault.family) \(fault.code)"
         switch outcome {
         case .counted(let ids):
-            tell(.warning, "\(what) on \(ids.map(\.uuid).joined(separator: ", "))", fault.record, at: now)
-        case .unmatched: tell(.warning, "\(what) on no device known here", fault.record, at: now)
-        case .notDeviceFault: tell(.info, "\(what), which is no fault of a device", fault.record, at: now)
+            // Of some codes the text says how bad they are.
+            let about = FaultText.isFatal(fault.record) || FaultText.isFatal(fault.message) ? "fatal" : ""
+            tell(
+                .warning, "\(what) on \(ids.map(\.uuid).joined(separator: ", "))", fault.record, about: about, at: now,
+                ofFaults)
+        case .unmatched: tell(.warning, "\(what) on no device known here", fault.record, at: now, ofFaults)
+        case .notDeviceFault: tell(.info, "\(what), which is no fault of a device", fault.record, at: now, ofFaults)
         case .duplicate: break
         }
     }
@@ -46,10 +52,14 @@ package final class FaultLog: Sendable {
             return
         }
         let which = event.pci?.description ?? event.pid?.description ?? event.codes.first ?? ""
-        tell(.warning, event.kind.rawValue, event.message, about: "\(event.severity.rawValue) \(which)", at: now)
+        tell(
+            .warning, event.kind.rawValue, event.message, about: "\(event.severity.rawValue) \(which)", at: now, ofHost)
     }
 
-    private func tell(_ level: Logger.Level, _ what: String, _ text: String, about: String = "", at now: Int64) {
+    private func tell(
+        _ level: Logger.Level, _ what: String, _ text: String, about: String = "", at now: Int64,
+        _ lines: borrowing Mutex<[Key: Line]>
+    ) {
         guard let leftOut = lines.withLock({ Self.turn(Key(what: what, about: about), &$0, now) }) else { return }
         let more = leftOut == 0 ? "" : " (\(leftOut) more like it were not logged)"
         logger.log(level: level, "\(what): \(text)\(more)")

@@ -178,7 +178,10 @@ package actor HealthMonitor {
     /// No file: nothing was ever known here, or somebody wants to begin anew. A damaged one: what was written before it.
     private static func load(_ path: String, _ logger: Logger) -> HealthState? {
         do { return try read(path) } catch {
-            if (error as? SystemError)?.code == .notFound { return nil }
+            if (error as? SystemError)?.code == .notFound {
+                unlink(previous(path))
+                return nil
+            }
             let before = try? read(previous(path))
             DamagedFile.setAside(
                 path, error,

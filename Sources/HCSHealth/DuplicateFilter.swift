@@ -94,7 +94,7 @@ package struct SequenceWindow: Hashable, Sendable {
     /// What `text(of:)` wrote; nil for anything else: no number, one that does not ascend, more than there can be.
     static func numbers(in text: String) -> [UInt64]? {
         var numbers: [UInt64] = []
-        for part in text.utf8.split(separator: UInt8(ascii: " ")) {
+        for part in text.utf8.split(separator: UInt8(ascii: " "), maxSplits: limit) {
             guard numbers.count < limit, let distance = UInt64(Substring(part)) else { return nil }
             let (number, overflow) = (numbers.last ?? 0).addingReportingOverflow(distance)
             guard !overflow, distance > 0 || numbers.isEmpty else { return nil }

@@ -6,7 +6,7 @@ extension Fault {
 }
 
 /// What a driver's line says beyond its code.
-enum FaultText {
+package enum FaultText {
     /// Longest text that is looked at, in bytes.
     private static let limit = 1024
 
@@ -32,7 +32,7 @@ enum FaultText {
     }
 
     /// Whether a line of an NVLink 5 Xid or of a switch calls itself fatal: `…, Fatal, Link 46` and not `Non-fatal`.
-    static func isFatal(_ text: String) -> Bool {
+    package static func isFatal(_ text: String) -> Bool {
         let words = text.prefix(limit).lowercased().split { !($0.isLetter || $0 == "-") }
         return words.contains("fatal") && !words.contains("non-fatal") && !words.contains("nonfatal")
     }

@@ -3,8 +3,8 @@ package import HCSModel
 /// What outlives the agent: what is remembered of each device and of the node, the records already counted, and what
 /// operators said.
 package struct HealthState: Hashable, Sendable, Codable {
-    package static let currentVersion = 3
-    /// Read as well: the first had latches and soft faults only, the second an array of record numbers.
+    package static let currentVersion = 2
+    /// Read as well: the first had latches and soft faults only.
     package static let oldestVersion = 1
     package static let maximumClearings = 256
 
@@ -53,7 +53,7 @@ package struct HealthState: Hashable, Sendable, Codable {
         self.clearings = clearings
     }
 
-    private enum CodingKeys: String, CodingKey { case version, bootID, entries, sequences, node, clearings }
+    private enum CodingKeys: String, CodingKey { case version, bootID, entries, sequences, records, node, clearings }
 
     /// - Throws: `badState` for a version this agent does not know.
     package init(from decoder: any Decoder) throws {
@@ -65,17 +65,17 @@ package struct HealthState: Hashable, Sendable, Codable {
         self.init(
             bootID: try c.decode(String.self, forKey: .bootID),
             entries: Array(try c.decode([Entry].self, forKey: .entries).prefix(HealthAnalyzer.maximumEntries)),
-            sequences: try Self.sequences(of: c, version: version),
+            sequences: try Self.sequences(of: c),
             node: try c.decodeIfPresent(DeviceMemory.self, forKey: .node) ?? DeviceMemory(),
             clearings: Array(
                 (try c.decodeIfPresent([HealthClearing].self, forKey: .clearings) ?? []).suffix(Self.maximumClearings)))
     }
 
-    private static func sequences(of c: KeyedDecodingContainer<CodingKeys>, version: Int) throws -> [UInt64] {
-        guard version > 2 else {
+    /// Earlier agents wrote an array, `sequences`, and read past `records`: going back to one loses no latch.
+    private static func sequences(of c: KeyedDecodingContainer<CodingKeys>) throws -> [UInt64] {
+        guard let text = try c.decodeIfPresent(String.self, forKey: .records) else {
             return Array((try c.decodeIfPresent([UInt64].self, forKey: .sequences) ?? []).suffix(SequenceWindow.limit))
         }
-        guard let text = try c.decodeIfPresent(String.self, forKey: .sequences) else { return [] }
         guard let numbers = SequenceWindow.numbers(in: text) else {
             throw HealthError(.badState, "the numbers of kernel-log records are damaged")
         }
@@ -87,7 +87,7 @@ package struct HealthState: Hashable, Sendable, Codable {
         try c.encode(version, forKey: .version)
         try c.encode(bootID, forKey: .bootID)
         try c.encode(entries, forKey: .entries)
-        try c.encode(SequenceWindow.text(of: sequences), forKey: .sequences)
+        try c.encode(SequenceWindow.text(of: sequences), forKey: .records)
         try c.encode(node, forKey: .node)
         try c.encode(clearings, forKey: .clearings)
     }

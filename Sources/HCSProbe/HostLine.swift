@@ -96,6 +96,8 @@ package struct HostLine: Hashable, Sendable {
             "Corruption of in-memory data detected.  Shutting down filesystem",
             "Log I/O Error Detected. Shutting down filesystem", "I/O Error Detected. Shutting down filesystem",
             "All device paths lost. Shutting down filesystem",
+            // Before Linux 5.0 or so, with two blanks.
+            "Log I/O Error Detected.  Shutting down filesystem", "All device paths lost.  Shutting down filesystem",
         ]
         if early.contains(where: { text.elementsEqual($0.utf8) }) { return true }
         let starts = [

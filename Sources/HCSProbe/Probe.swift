@@ -29,6 +29,20 @@ package struct ProbeContext: Sendable {
     static let stormPause: Int32 = 50
     static let stormCount = 16
 
+    /// Hands over as `emit` does, and waits for a reader that is behind: what comes meanwhile stays in the kernel's own
+    /// buffer, which counts what it overwrites. Returns what nobody took within `patience` pauses.
+    func deliver(_ events: [ProbeEvent], patience: Int = .max) -> ArraySlice<ProbeEvent> {
+        var left = emit(events)
+        var pauses = 0
+        while !left.isEmpty, pauses < patience,
+            !Readiness.wait([stop.number], milliseconds: Self.pause)[0]
+        {
+            pauses += 1
+            left = emit(Array(left))
+        }
+        return left
+    }
+
     package init(
         stop: WakeUp, ready: @escaping @Sendable () -> Void,
         emit: @escaping @Sendable ([ProbeEvent]) -> ArraySlice<ProbeEvent>

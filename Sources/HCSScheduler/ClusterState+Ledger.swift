@@ -105,6 +105,9 @@ extension ClusterState {
             margin: settings.margin.of(report.device))
     }
 
+    /// Whatever a node says of itself, or a store holds.
+    static func cpuMilli(of host: HostFacts) -> Int { min(max(0, host.cpuCount), APILimits.cpusPerNode) * 1000 }
+
     /// A node as the placement sees it.
     func state(of entry: NodeEntry, _ ledger: Ledger, monotonic: Int64) -> NodeState {
         let name = entry.record.name
@@ -115,7 +118,7 @@ extension ClusterState {
             notReady: notReady(entry, monotonic: monotonic) ?? Self.unhealthy(entry)
                 ?? setAside(name, monotonic: monotonic),
             devices: reports(of: entry).map { state(of: $0, on: name, ledger) },
-            cpuMilli: host.cpuCount > 0 ? host.cpuCount * 1000 : nil, grantedCPUMilli: given.cpuMilli,
+            cpuMilli: host.cpuCount > 0 ? Self.cpuMilli(of: host) : nil, grantedCPUMilli: given.cpuMilli,
             memory: host.memory > .zero ? host.memory : nil, grantedMemory: given.memory,
             numaNodes: host.numaNodes.isEmpty ? nil : host.numaNodes.count, software: host.software ?? [],
             groups: given.groups)

@@ -136,7 +136,7 @@ extension ClusterState {
             return sum
                 + Amounts(
                     devices: devices.count, vram: devices.reduce(.zero) { $0.adding($1.memory) },
-                    computeMilli: devices.count * DeviceState.wholeCompute, cpuMilli: host.cpuCount * 1000,
+                    computeMilli: devices.count * DeviceState.wholeCompute, cpuMilli: Self.cpuMilli(of: host),
                     memory: host.memory)
         }
     }
@@ -172,16 +172,30 @@ extension ClusterState {
     func limitObjection(to more: Amounts, for tenant: String) -> String? {
         QuotaUse(policy: policy, input: queueInput(focus: [], now: 0)).objection(to: more, for: tenant)
     }
+
+    /// Why a workload's tenant may not have it with another quota, over everything or in a pool; nil = it may.
+    func limitObjection(to change: WorkloadChange, of record: WorkloadRecord) -> String? {
+        guard let node = record.node else { return nil }
+        var use = QuotaUse(policy: policy, input: queueInput(focus: [], now: 0))
+        var raised = placement(of: record, record.grants, on: node)
+        use.remove(raised, of: record.spec.placement.tenant)
+        for i in raised.grants.indices { raised.grants[i].quota = change.vram }
+        return use.objection(to: raised, of: record.spec.placement.tenant)
+    }
 }
 
 extension ClusterState {
     /// The room as one more request finds it: beside what is kept for other units, within its tenant's quota.
     package mutating func openRoom(for key: UnitKey? = nil, monotonic: Int64) -> PlacementCycle {
         var room = placementCycle(monotonic: monotonic)
+        var use = QuotaUse(policy: policy, input: queueInput(focus: [], now: 0))
         for (other, claim) in book.claims where other != key {
-            for placement in claim.placements { room.reserve(placement) }
+            for placement in claim.placements {
+                room.reserve(placement)
+                use.keep(placement, of: claim.tenant)
+            }
         }
-        room.quota = QuotaUse(policy: policy, input: queueInput(focus: [], now: 0))
+        room.quota = use
         return room
     }
 }

@@ -13,6 +13,11 @@ extension ClusterState {
         let entries = input.queued.compactMap { work in
             workloads[work.id].map { entry($0, isDue: work.isDue, position: positions[work.id]) }
         }
+        func counts(_ requests: [PlacementRequest]) -> [String: Int] {
+            Dictionary(grouping: requests, by: \.placement.tenant).mapValues(\.count)
+        }
+        let queued = counts(input.queued.map(\.request))
+        let placed = counts(input.placed.map(\.request))
         return QueueView(
             items: entries.sorted {
                 ($0.position ?? .max, $0.queuedMilliseconds, $0.name) < (
@@ -20,16 +25,13 @@ extension ClusterState {
                 )
             },
             tenants: standing.tenants.map { tenant in
-                func count(_ requests: [PlacementRequest]) -> Int {
-                    requests.count { $0.placement.tenant == tenant.name }
-                }
-                return QueueView.Tenant(
+                QueueView.Tenant(
                     name: tenant.name, weight: policy.weight(of: tenant.name), dominantShare: tenant.share,
                     use: .init(
                         devices: tenant.use.devices, vram: tenant.use.vram, computeMilli: tenant.use.computeMilli,
                         cpuMilli: tenant.use.cpuMilli, memory: tenant.use.memory),
-                    borrows: tenant.borrows, queued: count(input.queued.map(\.request)),
-                    placed: count(input.placed.map(\.request)))
+                    borrows: tenant.borrows, queued: queued[tenant.name] ?? 0,
+                    placed: placed[tenant.name] ?? 0)
             }, atMilliseconds: now, revision: revision)
     }
 
@@ -113,8 +115,10 @@ extension ClusterState {
                         record, to: move.to, off: record.grants.first?.device,
                         reason: "moved to make room for \(name), asked by \(request.by)", now: now)
                 }
+                let tenant = input.queued.first { UnitKey($0.id, $0.request) == key }?.request.placement.tenant
                 book.keepRoom(
-                    placements, for: key, while: moves.map(\.work), reason: "waits for \(moves.count) moves", now: now)
+                    placements, for: key, of: tenant ?? PlacementSpec.defaultTenant, while: moves.map(\.work),
+                    reason: "waits for \(moves.count) moves", now: now)
             }
             let isOne = moves.count == 1
             let verb = request.run ? isOne ? "is under way" : "are under way" : isOne ? "makes" : "make"

@@ -22,8 +22,9 @@ extension ClusterState {
             for grant in record.grants where change.vram > grant.quota {
                 try checkRoom(for: record, on: grant, raisedTo: change.vram)
             }
-            let more = record.grants.reduce(ByteCount.zero) { $0.adding(change.vram.subtracting($1.quota)) }
-            if more > .zero, let why = limitObjection(to: Amounts(vram: more), for: record.spec.placement.tenant) {
+            if record.grants.contains(where: { change.vram > $0.quota }),
+                let why = limitObjection(to: change, of: record)
+            {
                 throw .conflict("\(change.vram) for workload '\(record.spec.name)': \(why)")
             }
         case .stopping, .succeeded, .failed, .deleted:

@@ -213,7 +213,11 @@ package struct ClusterState: Sendable {
         }
         guard old != record else { return }
         // What comes new is looked at when it comes.
-        if let old, old.phase != record.phase || old.grants != record.grants || old.previous != record.previous {
+        // A start makes no room.
+        if let old,
+            old.phase != record.phase && record.phase != .running || old.grants != record.grants
+                || old.previous != record.previous
+        {
             hasNewsForQueue = true
         }
         noteTransition(from: old, to: record)
@@ -300,7 +304,9 @@ package struct ClusterState: Sendable {
     /// Whether the same attempts take room, those included that this scheduler does not know.
     private static func isSame(_ old: [WorkloadObservation], _ now: [WorkloadObservation]) -> Bool {
         old.count == now.count
-            && zip(old, now).allSatisfy { $0.id == $1.id && $0.attempt == $1.attempt && $0.phase == $1.phase }
+            && zip(old, now).allSatisfy {
+                $0.id == $1.id && $0.attempt == $1.attempt && ($0.phase == .ended) == ($1.phase == .ended)
+            }
     }
 
     /// Not newer than what is known. The agents' wall clocks order their processes, and a clock can be set back: so one
@@ -322,6 +328,9 @@ package struct ClusterState: Sendable {
         }
         guard report.devices.count <= APILimits.devicesPerNode else {
             throw .badRequest("more than \(APILimits.devicesPerNode) devices in one report")
+        }
+        guard (0...APILimits.cpusPerNode).contains(report.host.cpuCount) else {
+            throw .badRequest("cpuCount must be 0 to \(APILimits.cpusPerNode)")
         }
         guard report.workloads.count <= APILimits.workloadsPerReport else {
             throw .badRequest("more than \(APILimits.workloadsPerReport) workloads in one report")

@@ -23,4 +23,11 @@ package enum ThisProcess {
     /// malloc gives large blocks back when they are freed, and threads share two arenas: right for a daemon that needs
     /// much once (libbpf reads 5 MB of the kernel's types for each object) and little from then on.
     package static func keepHeapSmall() { _ = hcs_keep_heap_small() }
+
+    /// Takes code and constants out of this process's memory: what runs again comes back from the page cache, 64 KiB
+    /// at a touch, and what only the start needed stays away. The page cache itself stays as it is. Pages that are not the
+    /// file's own are left alone. The code of other threads may run meanwhile.
+    /// - Returns: bytes that were let go, 0 where /proc does not tell.
+    @discardableResult
+    package static func unmapIdleCode() -> Int { Int(max(0, hcs_unmap_idle_code())) }
 }

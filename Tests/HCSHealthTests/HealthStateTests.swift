@@ -49,20 +49,20 @@ private let card = DeviceID("GPU-1")
         }
         let text = String(
             decoding: try JSONEncoder().encode(HealthState(bootID: "b", sequences: [7, 9, 22])), as: UTF8.self)
-        #expect(text.contains(#""sequences":"7 2 13""#))
+        #expect(text.contains(#""records":"7 2 13""#))
         let older = #"{"version": 2, "bootID": "b", "entries": [], "sequences": [7, 9]}"#
         #expect(try JSONDecoder().decode(HealthState.self, from: Data(older.utf8)).sequences == [7, 9])
     }
 
     @Test(arguments: [
-        "{}", "[]", #"{"version": 4, "bootID": "b", "entries": []}"#, #"{"version": -1, "bootID": "b", "entries": []}"#,
+        "{}", "[]", #"{"version": 3, "bootID": "b", "entries": []}"#, #"{"version": -1, "bootID": "b", "entries": []}"#,
         #"{"version": 2, "bootID": 7, "entries": []}"#, #"{"version": 2, "bootID": "b", "entries": [{"device": 1}]}"#,
         #"{"version": 2, "bootID": "b", "entries": [{"device": "x", "latches": [{"factor": "xid", "code": -1}]}]}"#,
-        #"{"version": 3, "bootID": "b", "entries": [], "sequences": [7]}"#,
-        #"{"version": 3, "bootID": "b", "entries": [], "sequences": "7 x"}"#,
-        #"{"version": 3, "bootID": "b", "entries": [], "sequences": "7 0"}"#,
-        #"{"version": 3, "bootID": "b", "entries": [], "sequences": "18446744073709551615 1"}"#,
-        "{\"version\": 3, \"bootID\": \"b\", \"entries\": [], \"sequences\": \"1\(String(repeating: " 1", count: 4096))\"}",
+        #"{"version": 2, "bootID": "b", "entries": [], "records": [7]}"#,
+        #"{"version": 2, "bootID": "b", "entries": [], "records": "7 x"}"#,
+        #"{"version": 2, "bootID": "b", "entries": [], "records": "7 0"}"#,
+        #"{"version": 2, "bootID": "b", "entries": [], "records": "18446744073709551615 1"}"#,
+        "{\"version\": 2, \"bootID\": \"b\", \"entries\": [], \"records\": \"1\(String(repeating: " 1", count: 4096))\"}",
     ])
     func `a file that is no state is an error`(text: String) {
         #expect(throws: (any Error).self) { try JSONDecoder().decode(HealthState.self, from: Data(text.utf8)) }

@@ -167,6 +167,79 @@ import Testing
         #expect(world.preemptedNow.isEmpty, "what is guaranteed stays, whatever the priority of those that wait")
     }
 
+    private func whole(_ priority: Int = 0, tenant: String) -> PlacementRequest {
+        PlacementRequest(
+            runtime: .cuda, vram: .zero,
+            placement: PlacementSpec(wholeDevices: true, priority: priority, tenant: tenant))
+    }
+
+    @Test func `nothing is ended for what its tenant's limit does not let start, whole devices included`() {
+        var world = QueueWorld([[80]])
+        world.policy.tenants = [
+            .init(name: "a", quota: .init(limit: AmountBound(vram: .gibibytes(40)))), .init(name: "b"),
+        ]
+        world.run("b0", 40, on: ["n1-0"], tenant: "b")
+        world.queue("a0", whole(10, tenant: "a"))
+        for _ in 0..<3 {
+            world.cycle()
+            #expect(world.preemptedNow.isEmpty)
+            world.now += 61_000
+        }
+    }
+
+    @Test func `a guarantee takes back what it covers, not the whole device around it`() {
+        var world = QueueWorld([[80]])
+        world.policy.tenants = [
+            .init(name: "a", quota: .init(guarantee: AmountBound(vram: .gibibytes(40)))), .init(name: "b"),
+        ]
+        world.run("b0", 70, on: ["n1-0"], tenant: "b")
+        world.queue("a0", whole(tenant: "a"))
+        world.cycle()
+        #expect(world.preemptedNow.isEmpty, "b would end it in turn")
+        world.queue("a1", 40, tenant: "a")
+        world.cycle()
+        #expect(world.preemptedNow == ["b0"])
+    }
+
+    @Test func `room that is kept counts: one guarantee or limit ends what it allows, once`() {
+        for isLimit in [false, true] {
+            var world = QueueWorld([[80], [80], [80]])
+            let one = AmountBound(devices: 1)
+            world.policy.tenants = [
+                .init(name: "a", quota: isLimit ? .init(limit: one) : .init(guarantee: one)), .init(name: "b"),
+            ]
+            for n in 1...3 { world.run("b\(n)", 70, on: ["n\(n)-0"], tenant: "b", since: Int64(n)) }
+            for n in 1...3 { world.queue("a\(n)", 70, priority: isLimit ? 10 : 0, tenant: "a", age: Int64(9 - n)) }
+            for _ in 0..<3 {
+                world.cycle()
+                world.now += 1000
+            }
+            #expect(world.book.claims.count == 1, "isLimit \(isLimit)")
+            #expect(world.placed.count == 2, "isLimit \(isLimit)")
+        }
+    }
+
+    @Test func `what its limit keeps out holds up nobody's reservation`() {
+        var world = QueueWorld([[80]])
+        world.policy.tenants = [
+            .init(name: "a", quota: .init(limit: AmountBound(devices: 1))), .init(name: "b"),
+        ]
+        world.run("b0", 40, on: ["n1-0"], tenant: "b")
+        for n in 1...2 { world.queue("a\(n)", 10, tenant: "a", devices: 2, waited: 4000, age: Int64(9 - n)) }
+        world.queue("big", 70, tenant: "b", waited: 3600)
+        world.cycle()
+        world.cycle()
+        #expect(world.wait("big")?.code == .reserved)
+        #expect(world.wait("a1")?.code == .quota)
+    }
+
+    @Test func `one node for a whole gang is refused as long as nothing looks at it`() throws {
+        var spec = PlacementSpec(interconnect: .sameNode, gang: Gang(name: "g", size: 2))
+        #expect(throws: ModelError.self) { try spec.validate() }
+        spec.gang = nil
+        try spec.validate()
+    }
+
     // MARK: Preemption
 
     @Test func `the lowest priority is preempted, then the fewest, then the youngest`() {

@@ -54,6 +54,24 @@ import Testing
         #expect(none.look() == FileLook(coverage: .nothing("no InfiniBand or RoCE port")))
     }
 
+    @Test func `a RoCE port whose network device was set down, or is elsewhere, was not lost`() throws {
+        let device = "/sys/class/infiniband/mlx5_0"
+        try tree.write("Ethernet\n", "\(device)/ports/1/link_layer")
+        try tree.write("0x1003\n", "\(device)/device/net/eth0/flags")
+        try port("4: ACTIVE")
+        var source = FabricPorts(options: tree.options())
+        #expect(source.look().hostEvents.isEmpty)
+        try port("1: DOWN", "3: Disabled")
+        #expect(source.look().hostEvents.map(\.severity) == [.error], "up, and no carrier")
+        try tree.write("0x1002\n", "\(device)/device/net/eth0/flags")
+        #expect(source.look().hostEvents.map(\.severity) == [.info])
+        #expect(source.look().hostEvents.isEmpty)
+        try port("4: ACTIVE")
+        #expect(source.look().hostEvents.isEmpty)
+        try port("1: DOWN", "3: Disabled")
+        #expect(source.look().hostEvents.isEmpty, "set down before it was ever told")
+    }
+
     @Test func `a flap between two looks is seen by its counter, and one that was told is not told twice`() throws {
         try port("4: ACTIVE", lost: "5")
         var source = FabricPorts(options: tree.options())

@@ -8,6 +8,7 @@ package struct QueueBook: Equatable, Sendable {
         package enum Kind: String, Hashable, Sendable { case preemption, reservation }
 
         package var kind: Kind
+        package var tenant: String
         package var placements: [PlacementCycle.Placement]
         /// Workloads whose attempt is to end; for a reservation nobody is asked to.
         package var waitsFor: Set<WorkloadID>
@@ -43,12 +44,13 @@ package struct QueueBook: Equatable, Sendable {
 
     /// Keeps the room that moves make.
     package mutating func keepRoom(
-        _ placements: [PlacementCycle.Placement], for key: UnitKey, while works: [PlacedWork], reason: String,
-        now: Int64
+        _ placements: [PlacementCycle.Placement], for key: UnitKey, of tenant: String, while works: [PlacedWork],
+        reason: String, now: Int64
     ) {
         let grace = works.reduce(0) { max($0, $1.graceSeconds) }
         claims[key] = Claim(
-            kind: .preemption, placements: placements, waitsFor: Set(works.map(\.id)), sinceMilliseconds: now,
+            kind: .preemption, tenant: tenant, placements: placements, waitsFor: Set(works.map(\.id)),
+            sinceMilliseconds: now,
             untilMilliseconds: now + Int64(grace) * 1000 + QueueCycle.victimSlackMilliseconds, reason: reason)
     }
 }

@@ -24,7 +24,10 @@ extension QueueCycle {
             inVain.reason(for: unit.requests) == nil
         else { return false }
         let candidates = victims(for: unit)
-        guard !candidates.isEmpty else { return false }
+        guard !candidates.isEmpty else {
+            inVain.note(unit.requests, "")
+            return false
+        }
         if !draining.isEmpty || book.claims[unit.key] != nil {
             var present = future(for: unit.key, without: [])
             if let placements = Self.fit(unit.requests, in: &present) {
@@ -36,7 +39,8 @@ extension QueueCycle {
         guard let chosen = leastHarm(for: unit, among: candidates) else {
             inVain.note(unit.requests, "")
             // So long that all of them have their turn.
-            let turns = Int64(book.restsUntil.count / Self.preemptionsAtOnce) * 1000
+            let resting = book.restsUntil.values.count { $0 > input.now }
+            let turns = Int64(resting / Self.preemptionsAtOnce) * 1000
             book.restsUntil[unit.key] = input.now + max(Self.searchRestMilliseconds, turns)
             return false
         }
@@ -64,7 +68,8 @@ extension QueueCycle {
         let waitsFor = works.isEmpty ? draining.map(\.id) : works.map(\.id)
         keep(
             QueueBook.Claim(
-                kind: .preemption, placements: placements, waitsFor: Set(waitsFor), sinceMilliseconds: input.now,
+                kind: .preemption, tenant: unit.tenant, placements: placements, waitsFor: Set(waitsFor),
+                sinceMilliseconds: input.now,
                 untilMilliseconds: input.now + Int64(grace) * 1000 + Self.victimSlackMilliseconds, reason: reason),
             for: unit)
     }
@@ -143,8 +148,9 @@ extension QueueCycle {
             guard let placements = Self.fit(unit.requests, in: &room) else { continue }
             let allowed = Array(candidates[..<count])
             var budget = Self.searchLimit
+            var spare = Self.searchLimit
             let few = exact(for: unit, among: allowed, budget: &budget)
-            let lean = spared(Choice(victims: allowed, placements: placements), for: unit, budget: &budget)
+            let lean = spared(Choice(victims: allowed, placements: placements), for: unit, budget: &spare)
             let found = [few, lean].compactMap(\.self).min { Self.harm($0.victims) < Self.harm($1.victims) }
             if let found { return found }
         }
@@ -161,8 +167,24 @@ extension QueueCycle {
     private func choice(_ victims: [Victim], for unit: QueueUnit) -> Choice? {
         guard mayEnd(victims, for: unit) else { return nil }
         var room = future(for: unit.key, without: victims.flatMap(\.works))
-        guard let placements = Self.fit(unit.requests, in: &room) else { return nil }
+        guard let placements = Self.fit(unit.requests, in: &room), mayTake(placements, from: victims, for: unit) else {
+            return nil
+        }
         return Choice(victims: victims, placements: placements)
+    }
+
+    /// From whom is not of lower priority a unit takes only what its tenant is guaranteed in fact: a whole device comes to
+    /// more than it asks for, and whoever took more would be the next to lose it.
+    private func mayTake(_ placements: [PlacementCycle.Placement], from victims: [Victim], for unit: QueueUnit) -> Bool
+    {
+        guard victims.contains(where: { $0.priority >= unit.priority }) else { return true }
+        var rest = use
+        for work in victims.flatMap(\.works) where work.request.placement.tenant == unit.tenant {
+            rest.remove(work.placement, of: unit.tenant)
+        }
+        return rest.isEntitled(
+            to: placements.reduce(Amounts.zero) { $0 + Amounts($1) }, tenant: unit.tenant,
+            pool: unit.requests.first?.placement.pool)
     }
 
     /// The best of all sets of one, two and three victims that share a node.

@@ -76,7 +76,7 @@ package struct QueueCycle {
     private mutating func run() {
         let units = gather()
         if !input.isPartial { book.keep(Set(units.map(\.key))) }
-        for placement in book.held { room.reserve(placement) }
+        for (_, claim) in book.claims.sorted(by: { $0.key < $1.key }) { hold(claim) }
         var waiting: [QueueUnit] = []
         for unit in units where isReady(unit) { waiting.append(unit) }
         let line = Self.line(waiting, policy: policy, book: book, now: input.now)
@@ -155,6 +155,8 @@ package struct QueueCycle {
             refused.note(unit.requests, why)
             return false
         case .overQuota(let why):
+            // It holds up nobody's reservation.
+            book.hopelessUntil[unit.key] = input.now + Self.restMilliseconds
             wait(unit, .quota, why)
             return true
         }
@@ -174,14 +176,20 @@ package struct QueueCycle {
             }
             return
         }
-        for placement in claim.placements { room.release(placement) }
+        letGo(claim)
         let result = place(unit)
         if case .placed(let placements) = result {
             book.claims[unit.key] = nil
             take(unit, placements)
             return
         }
-        for placement in claim.placements { room.reserve(placement) }
+        // Room that comes free some day does not keep it from what it may have now.
+        if case .refused = result, claim.kind == .reservation, !isOver(claim) {
+            book.claims[unit.key] = nil
+            if !preempt(for: unit) { keep(claim, for: unit) }
+            return
+        }
+        hold(claim)
         switch result {
         case .overQuota(let why):
             drop(unit)
@@ -232,10 +240,7 @@ package struct QueueCycle {
             case .placed(let placement):
                 done.append(placement)
                 // What a whole device or TFLOPS come to is known only now.
-                let over =
-                    use.objection(to: Amounts(placement), for: unit.tenant)
-                    ?? use.objection(to: placement, for: unit.tenant)
-                if let over {
+                if let over = use.objection(to: placement, of: unit.tenant) {
                     undo(&room)
                     return .overQuota(over)
                 }
@@ -257,6 +262,10 @@ package struct QueueCycle {
         }
         for request in requests {
             guard let placement = room.canPlace(request) else { return nil }
+            // What a whole device or TFLOPS come to is known only now.
+            if let use = room.quota as? QuotaUse, use.objection(to: placement, of: request.placement.tenant) != nil {
+                return nil
+            }
             room.reserve(placement)
             done.append(placement)
             guard done.count < requests.count, var use = room.quota as? QuotaUse else { continue }
@@ -272,6 +281,7 @@ package struct QueueCycle {
         var room = room
         var use = use
         for work in gone { use.remove(work.placement, of: work.request.placement.tenant) }
+        if let claim = book.claims[key] { for placement in claim.placements { use.letGo(placement, of: claim.tenant) } }
         room.quota = use
         for work in draining { room.release(work.placement, freeing: work.used) }
         for work in gone { room.release(work.placement, freeing: work.used) }
@@ -307,13 +317,28 @@ package struct QueueCycle {
         case .preemption: book.restsUntil[unit.key] = input.now + Self.restMilliseconds
         case .reservation: if input.now >= claim.untilMilliseconds { book.gaveUp[unit.key] = input.now }
         }
-        for placement in claim.placements { room.release(placement) }
+        letGo(claim)
+    }
+
+    /// What is kept for a unit counts as its tenant's: one guarantee or limit does not keep room twice.
+    private mutating func hold(_ claim: QueueBook.Claim) {
+        for placement in claim.placements {
+            room.reserve(placement)
+            use.keep(placement, of: claim.tenant)
+        }
+    }
+
+    private mutating func letGo(_ claim: QueueBook.Claim) {
+        for placement in claim.placements {
+            room.release(placement)
+            use.letGo(placement, of: claim.tenant)
+        }
     }
 
     /// Keeps room for a unit from now on.
     mutating func keep(_ claim: QueueBook.Claim, for unit: QueueUnit) {
         book.claims[unit.key] = claim
-        for placement in claim.placements { room.reserve(placement) }
+        hold(claim)
         wait(unit, claim.kind == .preemption ? .preempting : .reserved, claim.reason)
     }
 
@@ -326,6 +351,8 @@ package struct QueueCycle {
         }
         func fit(_ count: Int) -> [PlacementCycle.Placement]? {
             var room = future(for: unit.key, without: ending.prefix(count))
+            // What ends makes room, and no quota: its tenant may start the next.
+            room.quota = use
             return Self.fit(unit.requests, in: &room)
         }
         guard var best = fit(ending.count) else {
@@ -347,7 +374,7 @@ package struct QueueCycle {
         let reason = "it has waited long: room is kept for it on \(Self.list(nodes))"
         keep(
             QueueBook.Claim(
-                kind: .reservation, placements: best, waitsFor: [], sinceMilliseconds: input.now,
+                kind: .reservation, tenant: unit.tenant, placements: best, waitsFor: [], sinceMilliseconds: input.now,
                 untilMilliseconds: input.now + policy.reservation.holdSeconds * 1000, reason: reason), for: unit)
         return true
     }

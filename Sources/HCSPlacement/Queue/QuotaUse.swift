@@ -9,6 +9,8 @@ package struct QuotaUse: QuotaCheck {
 
     private(set) var total: [String: Amounts] = [:]
     private var byPool: [TenantPool: Amounts] = [:]
+    /// The part of `total` that is room kept for what waits: for limits and guarantees it counts, for the order it does not.
+    private var kept: [String: Amounts] = [:]
     /// Changes with what any tenant has.
     private(set) var serial = 0
     private let policy: QueuePolicy
@@ -41,6 +43,16 @@ package struct QuotaUse: QuotaCheck {
         }
     }
 
+    package mutating func keep(_ placement: PlacementCycle.Placement, of tenant: String) {
+        add(placement, of: tenant)
+        kept[tenant, default: .zero] += Amounts(placement)
+    }
+
+    mutating func letGo(_ placement: PlacementCycle.Placement, of tenant: String) {
+        remove(placement, of: tenant)
+        kept[tenant] = (kept[tenant] ?? .zero) - Amounts(placement)
+    }
+
     /// What a placement takes of each pool: its devices there, and CPU and memory with the first of them.
     private func inPools(_ placement: PlacementCycle.Placement) -> [(String, Amounts)] {
         guard let known = pools[placement.node], !known.isEmpty else { return [] }
@@ -57,7 +69,8 @@ package struct QuotaUse: QuotaCheck {
     }
 
     func share(of tenant: String, capacity: Amounts) -> Double {
-        (total[tenant] ?? .zero).dominantShare(of: capacity) / (self.tenant(tenant)?.weight ?? 1)
+        ((total[tenant] ?? .zero) - (kept[tenant] ?? .zero)).dominantShare(of: capacity)
+            / (self.tenant(tenant)?.weight ?? 1)
     }
 
     /// Why the tenant may not have `more`; nil = it may.
@@ -68,8 +81,9 @@ package struct QuotaUse: QuotaCheck {
         }
     }
 
-    /// Why the tenant may not have a placement, for the pools that it is in.
-    func objection(to placement: PlacementCycle.Placement, for tenant: String) -> String? {
+    /// Why the tenant may not have a placement: over everything, or in the pools that it is in.
+    package func objection(to placement: PlacementCycle.Placement, of tenant: String) -> String? {
+        if let why = objection(to: Amounts(placement), for: tenant) { return why }
         guard let quotas = self.tenant(tenant)?.poolQuotas, !quotas.isEmpty else { return nil }
         for (pool, amounts) in inPools(placement).sorted(by: { $0.0 < $1.0 }) {
             let use = (byPool[TenantPool(tenant: tenant, pool: pool)] ?? .zero) + amounts

@@ -55,6 +55,10 @@ struct FabricPorts: EventSource {
         // enum ib_port_state of include/rdma/ib_verbs.h: 4 is ACTIVE, 5 ACTIVE_DEFER.
         guard state.number == 4 || state.number == 5 else {
             guard let looks else { return nil }
+            if Self.isSetDown(path) {
+                watched[name] = nil
+                return looks > 0 ? event(.info, name, "was set down") : nil
+            }
             watched[name] = looks + 1
             guard looks.isMultiple(of: Self.looksBetween) else { return nil }
             let physical = Self.word(path, "phys_state").map { ", physically \($0.text)" } ?? ""
@@ -75,6 +79,23 @@ struct FabricPorts: EventSource {
             HostEvent(
                 .fabricPort, seen: .polling(), severity: severity, count: count, codes: [port],
                 message: "port \(port) \(what)"))
+    }
+
+    /// A RoCE port follows its network device (`netif_running && netif_carrier_ok` in its drivers). One that was set down,
+    /// or is in a container, was not lost: only one that is up and has no carrier.
+    private static func isSetDown(_ port: String) -> Bool {
+        guard let layer = try? SmallFile.text("\(port)/link_layer", limit: 64), layer.hasPrefix("Ethernet") else {
+            return false
+        }
+        // Those of this network namespace alone are there.
+        let networks = "\(port)/../../device/net"
+        return !DirectoryWalk.names(in: networks, limit: 64).contains { name in
+            guard let flags = try? SmallFile.text("\(networks)/\(name)/flags", limit: 64), flags.hasPrefix("0x") else {
+                return false
+            }
+            // IFF_UP of netdevice(7).
+            return UInt32(flags.dropFirst(2).prefix { $0.isHexDigit }, radix: 16).map { $0 & 1 == 1 } ?? false
+        }
     }
 
     /// `1: DOWN`.

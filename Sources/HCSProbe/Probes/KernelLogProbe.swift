@@ -138,7 +138,8 @@ private struct Pass {
             events.append(.kernelLog(event))
         }
         pending.forget(before: now)
-        return UInt64(context.emit(events).count)
+        // While the log is read from its beginning perhaps nobody reads yet.
+        return UInt64(context.deliver(events, patience: isHistory ? 50 : .max).count)
     }
 
     /// A reference, since the program's handler adds to it within `consume`, on this thread.
