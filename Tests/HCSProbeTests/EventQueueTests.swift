@@ -1,5 +1,6 @@
 import HCSModel
 import HCSSystem
+import Synchronization
 import Testing
 
 @testable import HCSProbe
@@ -33,5 +34,20 @@ import Testing
         #expect(numbers(Array(queue.add([event(4)]))) == [4])
         #expect(numbers(queue.take()) == [1, 2])
         #expect(queue.add([event(5)]).isEmpty)
+    }
+
+    @Test func `a reader that is behind is waited for, until it is told to stop or patience ends`() throws {
+        let stop = try WakeUp()
+        let taken = Mutex<[ProbeEvent]>([])
+        // Has room for one at a time.
+        let context = ProbeContext(stop: stop, ready: {}) { events in
+            taken.withLock { $0 += events.prefix(1) }
+            return events.dropFirst(1)
+        }
+        #expect(context.deliver((1...4).map { event($0) }).isEmpty)
+        #expect(numbers(taken.withLock { $0 }) == [1, 2, 3, 4])
+        #expect(numbers(Array(context.deliver((5...9).map { event($0) }, patience: 2))) == [8, 9])
+        stop.signal()
+        #expect(numbers(Array(context.deliver([event(10), event(11)]))) == [11])
     }
 }

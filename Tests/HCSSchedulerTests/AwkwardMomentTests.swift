@@ -21,6 +21,17 @@ private typealias ExitStatus = HCSModel.ExitStatus
         await scheduler.devices().items.first { $0.node == node && $0.device.id == DeviceID(device) }?.ledger.granted
     }
 
+    @Test func `a report of a host with more processors than there can be is refused`() async throws {
+        let scheduler = try await open()
+        var reports = ReportMaker()
+        for count in [Int.max, Int.min, -1, 65_537] {
+            var report = reports.make([gpu("a")])
+            report.host.cpuCount = count
+            await #expect(throws: APIProblem.self) { _ = try await scheduler.receive(report) }
+        }
+        _ = try await scheduler.receive(reports.make([gpu("a")]))
+    }
+
     @Test func `deleting a moved workload that was never handed out does not wait for its old node`() async throws {
         let scheduler = try await open()
         var old = ReportMaker(node: "n1")
