@@ -69,7 +69,7 @@ package struct WorkerServer: ~Copyable {
                     break serving
                 }
                 answered += 1
-                // What the library's start needed, and now and then what a rare call did.
+                // Asked every second it is never idle: what the library's start needed goes all the same.
                 if answered % 64 == 4 { ThisProcess.unmapIdleCode() }
             }
             if pending.count > WorkerProtocol.maximumRequest { break }
@@ -77,18 +77,28 @@ package struct WorkerServer: ~Copyable {
         backend.close()
     }
 
+    /// A worker that nobody has asked for so long lets go of its code. Asked every second it keeps it.
+    private static let idleSeconds = 2
+
     /// pselect(2) takes SIGTERM's block away for the wait only. (ppoll(2) would do it, but does not import.)
     private func waitReadable(_ descriptor: Int32) -> Bool {
         precondition(descriptor >= 0 && descriptor < 64, "a worker reads descriptor 0 or 3")
         var none = sigset_t()
         sigemptyset(&none)
+        var isIdle = false
         while true {
             var readable = fd_set()
             withUnsafeMutableBytes(of: &readable) {
                 $0.storeBytes(of: UInt64(1) << UInt64(descriptor), as: UInt64.self)
             }
-            let count = pselect(descriptor + 1, &readable, nil, nil, nil, &none)
+            let count = withUnsafePointer(to: timespec(tv_sec: Self.idleSeconds, tv_nsec: 0)) {
+                pselect(descriptor + 1, &readable, nil, nil, isIdle ? nil : $0, &none)
+            }
             if count > 0 { return true }
+            if count == 0 {
+                isIdle = true
+                ThisProcess.unmapIdleCode()
+            }
             if count < 0, errno != EINTR { return false }
         }
     }

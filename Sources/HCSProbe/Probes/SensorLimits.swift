@@ -27,13 +27,19 @@ struct SensorLimits: EventSource {
 
     mutating func look() -> FileLook {
         let seen = Sighting.polling()
-        let accelerators = AcceleratorPaths(root: root).accelerators
+        // Looked for only where there is a sensor that could be theirs: that is a walk over all of the bus.
+        var known: [PCIAddress: Set<PCIAddress>]?
+        func isAccelerator(_ address: PCIAddress) -> Bool {
+            let accelerators = known ?? AcceleratorPaths(root: root).accelerators
+            known = accelerators
+            return accelerators[address] != nil
+        }
         let directory = root.path("/sys/class/hwmon")
         var events: [ProbeEvent] = []
         var chips = 0
         for chip in DirectoryWalk.names(in: directory, limit: Self.chipLimit).sorted() {
             guard let link = try? SmallFile.link("\(directory)/\(chip)/device"),
-                let address = link.split(separator: "/").last.flatMap({ PCIAddress($0) }), accelerators[address] != nil
+                let address = link.split(separator: "/").last.flatMap({ PCIAddress($0) }), isAccelerator(address)
             else { continue }
             chips += 1
             for number in 1...Self.sensorLimit {
