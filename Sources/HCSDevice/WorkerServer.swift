@@ -69,7 +69,7 @@ package struct WorkerServer: ~Copyable {
                     break serving
                 }
                 answered += 1
-                // Asked every second it is never idle: what the library's start needed goes all the same.
+                // Asked every second it is never idle: what the library's start and rare calls needed goes here.
                 if answered % 64 == 4 { ThisProcess.unmapIdleCode() }
             }
             if pending.count > WorkerProtocol.maximumRequest { break }
@@ -77,7 +77,7 @@ package struct WorkerServer: ~Copyable {
         backend.close()
     }
 
-    /// A worker that nobody has asked for so long lets go of its code. Asked every second it keeps it.
+    /// A worker that nobody has asked for so long lets go of its code. One that is asked every second does so now and then.
     private static let idleSeconds = 2
 
     /// pselect(2) takes SIGTERM's block away for the wait only. (ppoll(2) would do it, but does not import.)
