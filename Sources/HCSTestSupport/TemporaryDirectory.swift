@@ -65,6 +65,34 @@ package final class TemporaryDirectory: Sendable {
         return target
     }
 
+    /// Writes a program that can be run at once. See `install`.
+    package func writeProgram(_ text: String, to name: String) throws -> String {
+        let source = try write(text, to: "\(name).text")
+        defer { unlink(source) }
+        return try install(source, as: name)
+    }
+
+    /// Copies a program, with mode 0755. Another process does it: a child that a test beside this one is just starting
+    /// may hold our descriptors for a moment, and a program that anybody has open for writing cannot be run
+    /// ("Text file busy").
+    @discardableResult
+    package func install(_ source: String, as name: String) throws -> String {
+        let target = file(name)
+        let words: [String] = ["install", "-m", "755", "--", source, target]
+        var arguments: [UnsafeMutablePointer<CChar>?] = words.map { strdup($0) }
+        arguments.append(nil)
+        defer { for argument in arguments { free(argument) } }
+        var pid: pid_t = 0
+        let started = posix_spawnp(&pid, "install", nil, nil, &arguments, environ)
+        guard started == 0 else { throw Failure(parent: target, number: started) }
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0 {
+            guard errno == EINTR else { throw Failure(parent: target, number: errno) }
+        }
+        guard status == 0 else { throw Failure(parent: target, number: EIO) }
+        return target
+    }
+
     package struct Failure: Error, CustomStringConvertible {
         let parent: String
         let number: Int32

@@ -39,8 +39,7 @@ private struct ScriptedWorker {
             esac; done
 
             """
-        let path = try directory.write(script, to: "hcs-vendor-worker")
-        guard chmod(path, 0o755) == 0 else { throw SystemError(.io, "chmod") }
+        _ = try directory.writeProgram(script, to: "hcs-vendor-worker")
     }
 
     var configuration: AgentConfiguration {

@@ -14,7 +14,7 @@ import Testing
     /// A worker in shell that writes down every request. It answers the sample of the first inventory and of the first pass;
     /// the next one hangs until `release` is there.
     private static func worker(in directory: TemporaryDirectory) throws -> String {
-        let path = try directory.write(
+        try directory.writeProgram(
             """
             #!/bin/sh
             answer() { printf '{"id":%s,"ok":%s}\\n' "$1" "$2" >&3; }
@@ -36,8 +36,6 @@ import Testing
             done
 
             """, to: "worker.sh")
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
-        return path
     }
 
     private func serve(

@@ -184,8 +184,7 @@ import Testing
     ])
     func `nonsense from the measuring process is an error`(script: String, words: String) async throws {
         let directory = try TemporaryDirectory()
-        let path = try directory.write("#!/bin/sh\n\(script)\n", to: "worker.sh")
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        let path = try directory.writeProgram("#!/bin/sh\n\(script)\n", to: "worker.sh")
         let error = await #expect(throws: DeviceError.self) { try await Measurer(executable: path).measureCPU() }
         #expect(error?.message.contains(words) == true, "\(error?.message ?? "")")
     }

@@ -10,8 +10,7 @@ import Testing
     private func manager(_ script: String, _ directory: TemporaryDirectory, timing: WorkerTiming = .patient) throws
         -> DeviceManager
     {
-        let path = try directory.write("#!/bin/sh\n\(script)\n", to: "worker.sh")
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+        let path = try directory.writeProgram("#!/bin/sh\n\(script)\n", to: "worker.sh")
         return DeviceManager(sources: [.real(.nvidia)], executable: path, timing: timing)
     }
 

@@ -214,9 +214,7 @@ import Testing
 
     private func withScript(_ text: String, _ body: (String, TemporaryDirectory) async throws -> Void) async throws {
         let directory = try TemporaryDirectory()
-        _ = try directory.write("#!/bin/sh\n" + text, to: "hook")
-        chmod(directory.file("hook"), 0o755)
-        try await body(directory.file("hook"), directory)
+        try await body(directory.writeProgram("#!/bin/sh\n" + text, to: "hook"), directory)
     }
 
     @Test func `a program gets the alert on its standard input, without arguments or our environment`() async throws {

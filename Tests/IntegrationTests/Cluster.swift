@@ -206,16 +206,11 @@ final class Cluster {
         }
     }
 
-    /// The checkout may lie where the workloads' user cannot read. Contents only: not everybody may copy an owner.
+    /// The checkout may lie where the workloads' user cannot read.
     private func copyArtifacts() throws {
-        func copy(_ from: String, _ to: String) throws {
-            let data = try Data(contentsOf: URL(fileURLWithPath: from))
-            try data.write(to: URL(fileURLWithPath: directory.file(to)))
-            chmod(directory.file(to), 0o755)
-        }
         guard !FileManager.default.fileExists(atPath: directory.file("clients")) else { return }
-        try copy(NativeArtifacts.interceptor, "libhcs_interceptor.so")
-        try copy(NativeArtifacts.shim, "hcs-shim")
+        try directory.install(NativeArtifacts.interceptor, as: "libhcs_interceptor.so")
+        try directory.install(NativeArtifacts.shim, as: "hcs-shim")
         for (from, name) in [(NativeArtifacts.simulatedLibraries, "simulated"), (NativeArtifacts.clients, "clients")] {
             mkdir(directory.file(name), 0o755)
             for entry in try FileManager.default.contentsOfDirectory(atPath: from) {
@@ -223,7 +218,7 @@ final class Cluster {
                 var isDirectory: ObjCBool = false
                 _ = FileManager.default.fileExists(atPath: "\(from)/\(entry)", isDirectory: &isDirectory)
                 if isDirectory.boolValue { continue }
-                try copy("\(from)/\(entry)", "\(name)/\(entry)")
+                try directory.install("\(from)/\(entry)", as: "\(name)/\(entry)")
             }
         }
     }

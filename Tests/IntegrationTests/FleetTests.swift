@@ -148,10 +148,10 @@ struct FleetTests {
     @Test("alerts reach a program, and a wrong flag ends the start")
     func alerts() async throws {
         let cluster = try await Cluster()
-        try cluster.directory.write("#!/bin/sh\ncat >> \"$0.seen\"; echo >> \"$0.seen\"\n", to: "hook")
-        chmod(cluster.directory.file("hook"), 0o700)
+        let hook = try cluster.directory.writeProgram(
+            "#!/bin/sh\ncat >> \"$0.seen\"; echo >> \"$0.seen\"\n", to: "hook")
         cluster.killScheduler()
-        try await cluster.startScheduler(["--alert-program", cluster.directory.file("hook")])
+        try await cluster.startScheduler(["--alert-program", hook])
         try cluster.startAgent(.simulated)
         try await cluster.waitForDevices(SimulatedHostTests.deviceCount)
         let device = try #require(
