@@ -267,7 +267,7 @@ import Testing
             var reports = ReportMaker(node: "n2")
             let report = reports.make([])
             #expect(
-                await problem { _ = try await client.put(Routes.node("n1"), report, as: ReportReceipt.self) }?.status
+                await problem { _ = try await SchedulerClient(client).report(report, node: "n1") }?.status
                     == 400)
             let left = try await SchedulerClient(client).workloads(all: true)
             #expect(left.items.isEmpty)

@@ -85,10 +85,8 @@ package struct HTTPAPIClient: Sendable {
         try await send(.GET, path, body: nil, timeoutSeconds: 10)
     }
 
-    package func put<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
-        try decode(
-            Value.self,
-            from: try await send(.PUT, path, body: try HCSJSON.encode(body, ordered: false), timeoutSeconds: 10), path)
+    package func put<Value: Decodable>(_ path: String, json body: Data, as: Value.Type) async throws -> Value {
+        try decode(Value.self, from: try await send(.PUT, path, body: body, timeoutSeconds: 10), path)
     }
 
     package func post<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
