@@ -72,7 +72,7 @@ final class EventProbe<Source: EventSource>: Probe {
         while !Readiness.wait([context.stop.number, object.number], milliseconds: Source.refreshInterval)[0] {
             let kept = inbox.source.refresh(object)
             object.consume()
-            emit(kept + inbox.take(), context)
+            tell(kept + inbox.take(), context)
             let drops = object.newDrops()
             current.withLock { $0.dropped += drops }
             // What comes meanwhile is read together, so that like events become one.
@@ -88,13 +88,14 @@ final class EventProbe<Source: EventSource>: Probe {
         case .reads(let what): set(.polling, "reads \(what) every \(every) s\(why)")
         case .nothing(let what): set(.unavailable, "\(what)\(why)")
         }
-        emit(look.events, context)
+        tell(look.events, context)
         return look.coverage
     }
 
-    private func emit(_ events: [ProbeEvent], _ context: ProbeContext) {
+    /// A reader that is behind is waited for: a counter's growth is told once, and a ring buffer holds what comes meanwhile.
+    private func tell(_ events: [ProbeEvent], _ context: ProbeContext) {
         guard !events.isEmpty else { return }
-        let lost = context.emit(events)
+        let lost = context.deliver(events)
         current.withLock {
             $0.events = events.reduce($0.events) { $0.saturatingAdd($1.count) }
             $0.dropped = lost.reduce($0.dropped) { $0.saturatingAdd($1.count) }
