@@ -294,7 +294,7 @@ import Testing
             let revision = try await SchedulerClient(client).assignments(node: "n1", after: .zero, wait: 3).revision
             #expect(revision == .zero)
             var byte: UInt8 = 0
-            let closed = await eventually(within: .seconds(10)) {
+            let closed = await eventually {
                 recv(silent, &byte, 1, Int32(MSG_DONTWAIT)) == 0
             }
             #expect(closed)
@@ -322,7 +322,7 @@ import Testing
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         let run = Task { try await daemon.run() }
         var url = ""
-        _ = await eventually(within: .seconds(60)) {
+        _ = await eventually {
             url = (try? String(contentsOfFile: directory.file("state/address"), encoding: .utf8)) ?? ""
             return !url.isEmpty
         }
