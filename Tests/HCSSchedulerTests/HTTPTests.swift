@@ -16,7 +16,9 @@ import Testing
         let node: String
         let directory: String
 
-        func client(_ token: String?) -> HTTPAPIClient { HTTPAPIClient(endpoint: .url(url), token: token) }
+        func client(_ token: String?) -> HTTPAPIClient {
+            HTTPAPIClient(endpoint: .url(url), token: token, slackSeconds: 120)
+        }
     }
 
     private func withServer(
@@ -328,7 +330,8 @@ import Testing
         }
         let token = try String(contentsOfFile: directory.file("state/node.token"), encoding: .utf8)
         let client = HTTPAPIClient(
-            endpoint: .url(url.trimmingCharacters(in: .newlines)), token: token.trimmingCharacters(in: .newlines))
+            endpoint: .url(url.trimmingCharacters(in: .newlines)), token: token.trimmingCharacters(in: .newlines),
+            slackSeconds: 120)
         var reports = ReportMaker()
         // The second changes nothing that must be stored at once.
         for score in [100, 0] {
