@@ -29,7 +29,7 @@ import Testing
 
     @Test func `what asks for as much as was refused is not looked at, and nothing that fits waits for that`() {
         for seed in 0..<60 {
-            var generator = SplitMix(state: UInt64(seed))
+            var generator = SplitMix64(state: UInt64(seed))
             var world = QueueWorld([[40, 40], [24], [80]])
             for n in world.nodes.indices {
                 world.nodes[n].cpuMilli = Int.random(in: 2...16, using: &generator) * 1000
@@ -340,7 +340,7 @@ import Testing
     /// Against every subset, on small pools.
     @Test func `what is preempted is the least harm that there is`() {
         for seed in 0..<60 {
-            var generator = SplitMix(state: UInt64(seed))
+            var generator = SplitMix64(state: UInt64(seed))
             var world = QueueWorld([[40], [40], [40]])
             var free: [UInt64] = [40, 40, 40]
             for n in 0..<7 {
@@ -385,7 +385,7 @@ import Testing
     @Test func `nothing is ended that could be spared, however many go`() {
         var largest = 0
         for seed in 0..<60 {
-            var generator = SplitMix(state: UInt64(seed))
+            var generator = SplitMix64(state: UInt64(seed))
             var world = QueueWorld(Array(repeating: [40, 40], count: 3))
             var free = Array(repeating: UInt64(40), count: 6)
             for n in 0..<40 {
