@@ -85,12 +85,9 @@ package struct QueueCycle {
         var order = FairOrder(waiting.filter { !served.contains($0.key) })
         let looks = looksLeft
         var passed: Set<UnitKey> = []
-        var serial = use.serial
+        _ = use.takeChanged()
         while let unit = order.next(share: { use.share(of: $0, capacity: input.capacity) }) {
-            defer {
-                if serial != use.serial { order.sharesChanged() }
-                serial = use.serial
-            }
+            defer { order.sharesChanged(of: use.takeChanged()) }
             let isKnown = refused.reason(for: unit.requests) != nil || looked.contains(unit.requests)
             // Half of the looks are for those that were passed over before.
             guard isKnown || looksLeft > (book.passedOver.contains(unit.key) ? 0 : looks / 2) else {
@@ -244,7 +241,8 @@ package struct QueueCycle {
                     undo(&room)
                     return .overQuota(over)
                 }
-                use.add(placement, of: unit.tenant)
+                // A copy for all tenants: not for one that nobody asks.
+                if done.count < unit.members.count { use.add(placement, of: unit.tenant) }
             }
         }
         return .placed(done)

@@ -11,8 +11,8 @@ package struct QuotaUse: QuotaCheck {
     private var byPool: [TenantPool: Amounts] = [:]
     /// The part of `total` that is room kept for what waits: for limits and guarantees it counts, for the order it does not.
     private var kept: [String: Amounts] = [:]
-    /// Changes with what any tenant has.
-    private(set) var serial = 0
+    /// Tenants that have something else than when that was last asked.
+    private var changed: Set<String> = []
     private let policy: QueuePolicy
     private let known: [String: QueuePolicy.Tenant]
     private let pools: [String: [DeviceID: String]]
@@ -26,8 +26,13 @@ package struct QuotaUse: QuotaCheck {
 
     private func tenant(_ name: String) -> QueuePolicy.Tenant? { known[name] ?? policy.tenant(name) }
 
+    mutating func takeChanged() -> Set<String> {
+        defer { changed = [] }
+        return changed
+    }
+
     package mutating func add(_ placement: PlacementCycle.Placement, of tenant: String) {
-        serial += 1
+        changed.insert(tenant)
         total[tenant, default: .zero] += Amounts(placement)
         for (pool, amounts) in inPools(placement) {
             byPool[TenantPool(tenant: tenant, pool: pool), default: .zero] += amounts
@@ -35,7 +40,7 @@ package struct QuotaUse: QuotaCheck {
     }
 
     package mutating func remove(_ placement: PlacementCycle.Placement, of tenant: String) {
-        serial += 1
+        changed.insert(tenant)
         total[tenant] = (total[tenant] ?? .zero) - Amounts(placement)
         for (pool, amounts) in inPools(placement) {
             let key = TenantPool(tenant: tenant, pool: pool)
