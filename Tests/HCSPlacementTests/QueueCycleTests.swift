@@ -129,7 +129,10 @@ import Testing
         world.cycle()
         #expect(world.placedNow == ["a1"])
         #expect(world.devices(of: "a1") == ["n2-0"])
-        #expect(world.wait("a2") != nil)
+        #expect(
+            world.wait("a2")?.reason
+                == "no device fits: none of 2 that run cuda (pool, quota: pool p1: tenant a would pass its limit of 10Gi of device memory in pool p1)"
+        )
     }
 
     @Test func `a tenant stays in its pools`() {
