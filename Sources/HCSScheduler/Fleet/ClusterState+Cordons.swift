@@ -131,20 +131,22 @@ extension ClusterState {
                 }
                 // What moves leaves its tenant's account first.
                 var less = use
-                for record in members {
-                    record.node.map {
-                        less.remove(placement(of: record, record.grants, on: $0), of: record.spec.placement.tenant)
-                    }
-                }
+                let tenant = members[0].spec.placement.tenant
+                let places = members.map { record in record.node.map { placement(of: record, record.grants, on: $0) } }
+                for case let place? in places { less.remove(place, of: tenant) }
                 room.cycle.quota = less
                 guard let placements = QueueCycle.fit(requests, in: &room.cycle) else {
                     refused.insert(requests)
                     continue
                 }
                 use = less
+                for (record, place) in zip(members, places) {
+                    if let place { use.end(place, of: record.id, tenant) }
+                }
                 for (record, placement) in zip(members, placements) {
                     room.cycle.reserve(placement)
-                    use.add(placement, of: record.spec.placement.tenant)
+                    use.add(placement, of: tenant)
+                    use.succeed(record.id, with: placement)
                     let own = drainedDevice(under: record)?.0 ?? record.grants.first?.device ?? device
                     move(
                         record, to: placement, off: own, reason: "moved off, drained by \(cordon.by): \(cordon.reason)",
