@@ -172,9 +172,7 @@ package actor Scheduler {
 
     package func delete(_ idOrName: String) async throws(APIProblem) -> WorkloadView {
         let id = try record(idOrName).id
-        try await mutate { (state, monotonic, now) throws(APIProblem) in
-            state.delete(id, monotonic: monotonic, now: now)
-        }
+        try await mutate { (state, _, now) throws(APIProblem) in state.delete(id, now: now) }
         return try view(id.text)
     }
 

@@ -206,7 +206,7 @@ struct SimulatedPool {
         case ..<66:
             if let record = live.randomElement(using: &random) {
                 note("delete \(record.spec.name)")
-                state.delete(record.id, monotonic: monotonic, now: now)
+                state.delete(record.id, now: now)
             }
         case ..<74:
             if let record = live.randomElement(using: &random) {
@@ -249,7 +249,7 @@ struct SimulatedPool {
         let tenant = random.chance(50) ? "b" : "c"
         for record in liveRecords where record.spec.placement.tenant == tenant && record.spec.placement.gang == nil {
             note("replace \(record.spec.name)")
-            state.delete(record.id, monotonic: monotonic, now: now)
+            state.delete(record.id, now: now)
             nextName += 1
             var spec = record.spec
             spec.name = "w\(nextName)"

@@ -52,7 +52,7 @@ extension ClusterState {
             on: target)
         emit(order(request.drain ? .drainStarted : .cordoned, target, request.reason, by: request.by, now: now))
         // Others may now be free of what this one would have taken; a drain begins at once.
-        schedule(monotonic: monotonic, now: now)
+        scheduleSoon(monotonic: monotonic, now: now)
         return target
     }
 
@@ -69,7 +69,7 @@ extension ClusterState {
         }
         set(nil, on: target)
         emit(order(.uncordoned, target, "in service again", by: request.by, now: now))
-        schedule(monotonic: monotonic, now: now)
+        scheduleSoon(monotonic: monotonic, now: now)
         return UncordonResult(target: target, remaining: obstacles(to: target, monotonic: monotonic))
     }
 
@@ -153,6 +153,7 @@ extension ClusterState {
                         now: now)
                 }
             }
+            room.cycle.quota = nil
             keptRoom = room
         }
         for cordon in cordons.values.sorted(by: { $0.target < $1.target }) { noteIfDrained(cordon, now: now) }
