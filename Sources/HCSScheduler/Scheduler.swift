@@ -258,6 +258,11 @@ package actor Scheduler {
         return ItemList(items: records, revision: state.revision)
     }
 
+    package func forget(_ request: ForgetThroughputRequest) async throws(APIProblem) -> ItemList<ThroughputRecord> {
+        let records = try await mutate { (state, _, now) throws(APIProblem) in try state.forget(request, now: now) }
+        return ItemList(items: records, revision: state.revision)
+    }
+
     // MARK: Exchange rates
 
     package func exchange(class workloadClass: WorkloadClass, precision: Precision) -> ExchangeView {
