@@ -60,7 +60,9 @@ import Testing
         let big = try pool.submit("big", 80)
         pool.tick(after: 61)
         let small = try pool.submit("small", 20)
+        let before = pool.state.rounds
         let others = try (0..<300).map { try pool.submit("w\($0)", 70) }
+        #expect(pool.state.rounds == before, "each looks at its own work only")
         pool.tick()
         #expect(pool.phase(small) == .queued && pool.state.waits[big] == .reserved)
         let rounds = pool.state.rounds
