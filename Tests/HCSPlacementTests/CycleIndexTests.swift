@@ -5,13 +5,13 @@ import Testing
 /// The cycle keeps ranks and brings them up to date; these compare it with looking at everything anew.
 @Suite struct CycleIndexTests {
     private struct World {
-        var generator: SplitMix
+        var generator: SplitMix64
         var nodes: [NodeState] = []
 
         mutating func pick<T>(_ values: [T]) -> T { values[Int.random(in: values.indices, using: &generator)] }
 
         init(seed: UInt64) {
-            generator = SplitMix(state: seed)
+            generator = SplitMix64(state: seed)
             for n in 0..<12 {
                 let model = pick(["T4", "A10", "H100"])
                 let other = pick([model, model, "V100"])

@@ -193,10 +193,12 @@ import Testing
             let report = ThroughputReport(
                 card: "910B3", workloadClass: .decode, precision: .bf16, workload: "llama 8b", unit: "tokens/s",
                 throughput: 1234, baseline: .init(card: "A100-80G", throughput: 1800), by: "ada")
+            let forget = ForgetThroughputRequest(card: "910B3", workloadClass: .decode, precision: .bf16, by: "ada")
             let refused: [@Sendable (SchedulerClient) async throws -> Void] = [
                 { _ = try await $0.exchange(class: .decode, precision: .fp16) },
                 { _ = try await $0.exchangeRate(from: "T4", to: "A10", class: .decode, precision: .fp16) },
                 { _ = try await $0.throughput() }, { _ = try await $0.report(report) },
+                { _ = try await $0.forget(forget) },
             ]
             for request in refused {
                 #expect(await problem { try await request(SchedulerClient(node)) }?.status == 403)
@@ -229,6 +231,16 @@ import Testing
                 _ = try await admin.post(Routes.throughput, Misspelt(), as: ItemList<ThroughputRecord>.self)
             }
             #expect(unknown?.status == 400 && unknown?.detail.contains("unknown field 'base'") == true)
+            struct Unbound: Encodable { let card = "910B3", workloadClass = "decode", by = "a", clas = "x" }
+            let odd = await problem {
+                _ = try await admin.post(Routes.forgetThroughput, Unbound(), as: ItemList<ThroughputRecord>.self)
+            }
+            #expect(odd?.status == 400 && odd?.detail.contains("unknown field 'clas'") == true)
+            #expect(try await client.forget(forget).items.map(\.key.card) == ["910B3"])
+            #expect(try await client.forget(forget).items.isEmpty)
+            let again = try await client.exchangeRate(
+                from: "910B3", to: "a100 80gb", class: .decode, precision: .bf16)
+            #expect(again.rate == before.rate)
             for client in [admin, node] { await client.shutdown() }
         }
     }

@@ -50,6 +50,8 @@ struct SimulatedPool {
     var waited: [WorkloadID: (since: Int64, calm: Int, ahead: Int)] = [:]
     var largestWait = 0
     var counts: [String: Int] = [:]
+    /// Attempts that a node still ran when it was forgotten: nobody asked the quota when they come back with it.
+    var strays: Set<String> = []
     /// Who was placed out of turn in this step.
     var unfair: [String] = []
 
@@ -204,7 +206,7 @@ struct SimulatedPool {
         case ..<66:
             if let record = live.randomElement(using: &random) {
                 note("delete \(record.spec.name)")
-                state.delete(record.id, monotonic: monotonic, now: now)
+                state.delete(record.id, now: now)
             }
         case ..<74:
             if let record = live.randomElement(using: &random) {
@@ -225,6 +227,7 @@ struct SimulatedPool {
             _ = try? state.defragment(
                 DefragmentationRequest(run: true, by: "test"), monotonic: monotonic, now: now)
         case ..<88: if live.count < 36 { burst() }
+        case ..<91: replaceAll()
         default: break
         }
     }
@@ -238,6 +241,19 @@ struct SimulatedPool {
                 WorkloadSpec(
                     name: "w\(nextName)", command: ["/bin/true"], runtime: .cuda, vram: size,
                     placement: PlacementSpec(cpuMilli: 1000, tenant: tenant), restart: .onDeviceFault))
+        }
+    }
+
+    /// A tenant with a limit deletes all that it has, and submits it again at once.
+    private mutating func replaceAll() {
+        let tenant = random.chance(50) ? "b" : "c"
+        for record in liveRecords where record.spec.placement.tenant == tenant && record.spec.placement.gang == nil {
+            note("replace \(record.spec.name)")
+            state.delete(record.id, now: now)
+            nextName += 1
+            var spec = record.spec
+            spec.name = "w\(nextName)"
+            submit(spec)
         }
     }
 
@@ -287,6 +303,7 @@ struct SimulatedPool {
                 note("forget \(hosts[h].name)")
                 hosts[h].isForgotten = true
                 if random.chance(50) { hosts[h].processes = [] }
+                for process in hosts[h].processes { strays.insert("\(process.id) \(process.attempt)") }
             } catch {}
             return
         }

@@ -75,10 +75,12 @@ extension QueueCycle {
         return nil
     }
 
-    /// It is asked to end: its room is free later, its tenant's share now.
+    /// It is asked to end: its room is free later and its tenant's limit too, its tenant's share now.
     mutating func forget(_ work: PlacedWork) {
+        let tenant = work.request.placement.tenant
         placed.removeAll { $0.id == work.id }
-        draining.append(DrainingWork(id: work.id, placement: work.placement, used: work.used))
-        use.remove(work.placement, of: work.request.placement.tenant)
+        draining.append(DrainingWork(id: work.id, tenant: tenant, placement: work.placement, used: work.used))
+        use.remove(work.placement, of: tenant)
+        use.end(work.placement, of: work.id, tenant)
     }
 }

@@ -133,7 +133,7 @@ extension QueueCycle {
     private func leastHarm(for unit: QueueUnit, among candidates: [Victim]) -> Choice? {
         // One room for all priorities, and what a try changes it takes back: a copy of a large pool costs more than that.
         var room = future(for: unit.key, without: [])
-        var use = use
+        var use = use.onceAllEnded
         var count = 0
         while count < candidates.count {
             let priority = candidates[count].priority
@@ -249,7 +249,7 @@ extension QueueCycle {
     }
 
     private func useWithout(_ victims: [Victim]) -> QuotaUse {
-        var use = use
+        var use = use.onceAllEnded
         for work in victims.flatMap(\.works) { use.remove(work.placement, of: work.request.placement.tenant) }
         return use
     }
