@@ -256,8 +256,18 @@ extension WorkloadRecord {
     @Test(arguments: seeds)
     func `after every step of days of random events all promises of the queue hold`(seed: UInt64) {
         var pool = SimulatedPool(seed: seed)
+        var progress = SimulationProgress(seed: seed, steps: Self.steps)
+        let start = ContinuousClock.now
         for _ in 0..<Self.steps {
             pool.advance()
+            if SimulationProgress.isWanted,
+                let line = progress.line(
+                    step: pool.step, events: pool.counts.values.reduce(0, +),
+                    placed: pool.state.workloads.values.count { $0.phase == .assigned || $0.phase == .running },
+                    seconds: (ContinuousClock.now - start) / .seconds(1))
+            {
+                SimulationProgress.tell(line)
+            }
             let violations = pool.violations()
             guard violations.isEmpty else {
                 Issue.record(
