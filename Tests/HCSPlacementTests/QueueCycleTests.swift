@@ -424,6 +424,60 @@ import Testing
         #expect(largest > 3)
     }
 
+    /// 16 devices with four workloads each, and so many members that want three quarters of one.
+    private func crowd(members: Int) -> QueueWorld {
+        var world = QueueWorld(Array(repeating: [40, 40, 40, 40], count: 4))
+        for device in 0..<16 {
+            for n in 0..<4 {
+                world.run(
+                    "d\(device)-\(n)", 10, on: ["n\(device / 4 + 1)-\(device % 4)"], since: Int64(4 * device + n + 1))
+            }
+        }
+        for n in 0..<members { world.queue("m\(n)", 30, priority: 1, gang: Gang(name: "g", size: members)) }
+        return world
+    }
+
+    @Test func `a search for victims costs what it may, whatever the size of the gang, and says that it was cut off`() {
+        for members in [1, 12] {
+            // Enough for whoever counts sets, and not for whoever counts members: 16 single ones are tried first.
+            var world = crowd(members: members)
+            world.cycle(searchLooks: 400)
+            guard members > 1 else {
+                #expect(world.preemptedNow == ["d0-0", "d0-1", "d0-2"], "three of one device, the youngest")
+                continue
+            }
+            #expect(world.preemptedNow.isEmpty)
+            #expect(world.wait("m0")?.code == .room)
+            #expect(world.wait("m0")?.reason.hasSuffix("; the search for what to end for it was cut off") == true)
+            world.cycle()
+            #expect(
+                world.wait("m0")?.reason.hasSuffix("was cut off") == true, "also while it rests: \(world.decisions)")
+            world.now += 20_000
+            world.cycle()
+            #expect(world.preemptedNow.count == 36, "three for each of twelve, of sixty-four")
+            #expect(world.wait("m0")?.code == .preempting)
+        }
+    }
+
+    @Test func `a plan of moves for a gang costs what it may, and says that it was cut off`() {
+        // One device is left over, and each gang needs two that are free.
+        var world = QueueWorld([[40, 40], [40, 40], [40, 40]])
+        for n in 0..<4 { world.run("w\(n)", 16, on: ["n\(n / 2 + 1)-\(n % 2)"]) }
+        world.run("x", 40, on: ["n3-0"])
+        for n in 0..<3 { world.queue("m\(n)", 40, gang: Gang(name: "g", size: 3)) }
+        let key = UnitKey.gang(GangKey(tenant: "default", name: "g"))
+        func plan(_ looks: Int) -> Defragmentation? {
+            Defragmentation.plan(
+                for: key, world.input, policy: world.policy, book: world.book, room: world.room, looks: looks)
+        }
+        guard case .moves(let moves, _) = plan(1000)?.outcome else {
+            Issue.record("no plan: \(String(describing: plan(1000)))")
+            return
+        }
+        #expect(moves.count == 2)
+        #expect(plan(12).map { $0.outcome == .none && !$0.isProven } == true)
+    }
+
     // MARK: Gangs
 
     @Test func `a gang is placed whole or not at all, and holds nothing meanwhile`() {
