@@ -222,8 +222,11 @@ struct SimulatedPool {
         case ..<83: cordon()
         case ..<86:
             note("defragment")
-            _ = try? state.defragment(
-                DefragmentationRequest(run: true, by: "test"), monotonic: monotonic, now: now)
+            let request = DefragmentationRequest(run: true, by: "test")
+            guard let proposal = try? state.propose(request, monotonic: monotonic, now: now) else { break }
+            // Now and then something happens while the plan is made.
+            if random.chance(50) { event() }
+            if proposal.isToRun { _ = try? state.carryOut(proposal, monotonic: monotonic, now: now) }
         case ..<88: if live.count < 36 { burst() }
         default: break
         }
