@@ -97,11 +97,16 @@ package struct PlacementCycle: Sendable {
 
     /// As `place`, and nothing is reserved; nil = it fits nowhere.
     package mutating func canPlace(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Placement? {
-        guard let found = best(request, avoiding: nodes.compactMap { nodeIndex[$0] }) else { return nil }
-        return Placement(
-            node: snapshot.nodes[found.node].name,
-            grants: devices(of: found.candidate).map {
-                snapshot.nodes[found.node].devices[$0].grant(for: request, plugins.exchange)
+        best(request, avoiding: nodes.compactMap { nodeIndex[$0] }).map {
+            placement(of: request, on: $0.node, $0.candidate)
+        }
+    }
+
+    func placement(of request: PlacementRequest, on n: Int, _ candidate: Candidate) -> Placement {
+        Placement(
+            node: snapshot.nodes[n].name,
+            grants: devices(of: candidate).map {
+                snapshot.nodes[n].devices[$0].grant(for: request, plugins.exchange)
             },
             cpuMilli: request.placement.cpuMilli, memory: request.placement.memory, group: request.spreadGroup)
     }

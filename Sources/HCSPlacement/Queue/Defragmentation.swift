@@ -65,6 +65,7 @@ package struct Defragmentation: Equatable, Sendable {
     /// Two rooms serve all tries: what a try changes it takes back, since a copy of a large pool costs more than the try.
     private struct Search {
         private let requests: [PlacementRequest]
+        private let goesToOne: Bool
         /// As it is, for what moves.
         private var room: PlacementCycle
         /// As it is once all that drains has ended, for the unit.
@@ -86,6 +87,7 @@ package struct Defragmentation: Equatable, Sendable {
             }
             cycle.room.quota = cycle.use
             requests = unit.requests
+            goesToOne = requests.count == 1 || QueueCycle.goTogether(requests)
             self.looks = looks
             use = cycle.use
             movable = cycle.placed.filter { $0.mayRestart && GangKey($0.request) == nil }
@@ -96,15 +98,17 @@ package struct Defragmentation: Equatable, Sendable {
 
         mutating func fitsNow() -> Bool { QueueCycle.fit(requests, in: &room) != nil }
 
-        /// What may be moved together. A single workload goes to one node, and only what leaves that node helps: so
-        /// each node by itself, and only such as would have room without all that may go. A gang's nodes are open.
+        /// What may be moved together. A single workload goes to one node, as a gang does that asks for it, and only what
+        /// leaves that node helps: so each node by itself, and only such as would have room without all that may go. The
+        /// nodes of another gang are open.
         mutating func groups() -> [[PlacedWork]] {
             let sorted = movable.sorted { ($0.sinceMilliseconds, $0.id) > ($1.sinceMilliseconds, $1.id) }
-            guard requests.count == 1 else { return fit(after: sorted) == nil ? [] : [sorted] }
+            guard goesToOne else { return fit(after: sorted) == nil ? [] : [sorted] }
             return Dictionary(grouping: sorted, by: \.placement.node).sorted { $0.key < $1.key }.map(\.value)
                 .filter { group in
-                    // A look at each node: that many more than a search has.
-                    looks += 1
+                    // A look at each node is beside those that a search has.
+                    let left = looks
+                    defer { looks = left }
                     return fit(after: group) != nil
                 }
         }
@@ -113,7 +117,8 @@ package struct Defragmentation: Equatable, Sendable {
         private mutating func fit(after gone: [PlacedWork]) -> [PlacementCycle.Placement]? {
             for work in gone { later.release(work.placement, freeing: work.used) }
             defer { for work in gone.reversed() { later.reserve(work.placement, using: work.used) } }
-            return QueueCycle.fit(requests, in: &later, looks: &looks)
+            return QueueCycle.fit(
+                requests, in: &later, looks: &looks, on: goesToOne ? gone.first?.placement.node : nil)
         }
 
         /// Tries every order, and for each both the best place anywhere and the best place elsewhere.

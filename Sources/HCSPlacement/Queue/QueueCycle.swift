@@ -235,6 +235,7 @@ package struct QueueCycle {
     private mutating func place(_ unit: QueueUnit) -> Attempt {
         let asked = unit.requests.reduce(Amounts.zero) { $0 + Amounts(asking: $1) }
         if let why = use.objection(to: asked, for: unit.tenant) { return .overQuota(why) }
+        guard !Self.goTogether(unit.requests) else { return placeTogether(unit) }
         defer { room.quota = nil }
         var use = use
         var done: [PlacementCycle.Placement] = []
@@ -259,40 +260,6 @@ package struct QueueCycle {
             }
         }
         return .placed(done)
-    }
-
-    /// Where all members would go, within the quota that the room has; nil = they do not fit. The room stays as it was.
-    package static func fit(_ requests: [PlacementRequest], in room: inout PlacementCycle) -> [PlacementCycle
-        .Placement]?
-    {
-        var looks = Int.max
-        return fit(requests, in: &room, looks: &looks)
-    }
-
-    /// - Parameter looks: one less for each place that was looked for.
-    static func fit(_ requests: [PlacementRequest], in room: inout PlacementCycle, looks: inout Int)
-        -> [PlacementCycle.Placement]?
-    {
-        var done: [PlacementCycle.Placement] = []
-        let quota = room.quota
-        defer {
-            for placement in done.reversed() { room.release(placement) }
-            room.quota = quota
-        }
-        for request in requests {
-            looks -= 1
-            guard let placement = room.canPlace(request) else { return nil }
-            // What a whole device or TFLOPS come to is known only now.
-            if let use = room.quota as? QuotaUse, use.objection(to: placement, of: request.placement.tenant) != nil {
-                return nil
-            }
-            room.reserve(placement)
-            done.append(placement)
-            guard done.count < requests.count, var use = room.quota as? QuotaUse else { continue }
-            use.add(placement, of: request.placement.tenant)
-            room.quota = use
-        }
-        return done
     }
 
     /// The room as it will be when all that is to end has ended, without what `gone` names; other units' claims are

@@ -24,6 +24,7 @@ struct VictimSearch {
     private let requests: [PlacementRequest]
     private var looks: Int
     private var isCutOff = false
+    private var isTogether: Bool { QueueCycle.goTogether(requests) }
     /// A part of the looks, for single sets.
     private var exactLooks: Int
 
@@ -173,7 +174,9 @@ struct VictimSearch {
             let works = set.flatMap(\.works)
             for work in works { room.release(work.placement, freeing: work.used) }
             var left = exactLooks
-            let fits = QueueCycle.fit(requests, in: &room, looks: &left) != nil
+            // Members that go together fit nowhere now: only on a node that somebody leaves.
+            let nodes = isTogether ? Set(works.map(\.placement.node)).sorted().map { $0 as String? } : [nil]
+            let fits = nodes.contains { QueueCycle.fit(requests, in: &room, looks: &left, on: $0) != nil }
             looks -= exactLooks - left
             exactLooks = left
             for work in works.reversed() { room.reserve(work.placement, using: work.used) }
@@ -245,6 +248,8 @@ struct VictimSearch {
 private struct Seating {
     let requests: [PlacementRequest]
     let tenant: String
+    /// Of members that go together.
+    private let node: String?
     private(set) var seats: [PlacementCycle.Placement]
     private var room: PlacementCycle
     private var use: QuotaUse
@@ -257,6 +262,7 @@ private struct Seating {
         self.requests = requests
         self.tenant = tenant
         seats = choice.placements
+        node = QueueCycle.goTogether(requests) ? choice.placements.first?.node : nil
         self.use = room.quota as? QuotaUse ?? use
         self.room = room
         for victim in choice.victims { leave(victim) }
@@ -267,9 +273,9 @@ private struct Seating {
     /// - Parameter anew: all members are fitted in anew, not only those on the victim's nodes.
     mutating func takeBack(_ victim: QueueCycle.Victim, anew: Bool, looks: inout Int) -> Bool {
         let nodes = Set(victim.works.map(\.placement.node))
-        // Its own tenant's limit holds everywhere.
-        let isOwn = victim.tenant == tenant
-        let moved = seats.indices.filter { anew || isOwn || nodes.contains(seats[$0].node) }
+        // Its own tenant's limit holds everywhere; members that go together stay on their node.
+        let all = anew || victim.tenant == tenant || node != nil
+        let moved = seats.indices.filter { all || nodes.contains(seats[$0].node) }
         for i in moved.reversed() { giveUp(seats[i]) }
         for work in victim.works.reversed() {
             room.reserve(work.placement, using: work.used)
@@ -277,7 +283,8 @@ private struct Seating {
         }
         room.quota = use
         looks -= 1
-        guard let places = QueueCycle.fit(moved.map { requests[$0] }, in: &room, looks: &looks) else {
+        guard let places = QueueCycle.fit(moved.map { requests[$0] }, in: &room, looks: &looks, on: node)
+        else {
             leave(victim)
             for i in moved { take(seats[i]) }
             return false
