@@ -13,6 +13,8 @@ struct Growth {
     var microseconds: Double
     /// nil = nothing counts them here.
     var instructions: Double?
+    /// Ranks of nodes that were set; nil = not counted for this.
+    var ranks: Double?
 
     static let sizes = [1213, 2500, 5000, 10000, 20000]
     private static let repeats = 3
@@ -28,6 +30,8 @@ struct Growth {
             if let placement = $0.place($1) { $0.release($1, placement) }
         } decide: {
             _ = $0.place($1)
+        } ranks: { _ in
+            nil
         }
     }
 
@@ -45,6 +49,8 @@ struct Growth {
             _ = $0.canPlace($1)
         } decide: {
             _ = $0.place($1)
+        } ranks: {
+            $0.ranksSet
         }
     }
 
@@ -56,18 +62,20 @@ struct Growth {
 
     private static func best<Core, Ask>(
         nodes: Int, _ arrivals: [Ask], _ shapes: [Ask], make: () -> Core, ask: (inout Core, Ask) -> Void,
-        decide: (inout Core, Ask) -> Void
+        decide: (inout Core, Ask) -> Void, ranks: (Core) -> Int?
     ) -> Growth {
         var result = Growth(nodes: nodes, decisions: arrivals.count, shapes: shapes.count, microseconds: .infinity)
         for _ in 0..<repeats {
             var core = make()
             for shape in shapes { ask(&core, shape) }
+            let before = ranks(core)
             let instructions = hcs_counter_instructions()
             let begun = threadNanoseconds()
             for arrival in arrivals { decide(&core, arrival) }
             let spent = Double(threadNanoseconds() - begun) / 1e3 / Double(arrivals.count)
             let count = hcs_counter_instructions() - instructions
             result.microseconds = min(result.microseconds, spent)
+            if let before, let after = ranks(core) { result.ranks = Double(after - before) / Double(arrivals.count) }
             guard instructions >= 0, count > 0 else { continue }
             result.instructions = min(result.instructions ?? .infinity, Double(count) / Double(arrivals.count))
         }
@@ -81,7 +89,8 @@ func printGrowth(_ trace: Trace, _ what: String) throws {
     for (name, measure) in [("core", Growth.core), ("whole cycle", Growth.cycle)] {
         print("growth of the \(name), repeated shapes, \(what), \(PackingPolicy.standard.rawValue), 130 % demand")
         let columns = [
-            ("nodes", 6), ("decisions", 10), ("shapes", 7), ("us each", 8), ("instructions", 13), ("of first", 9),
+            ("nodes", 6), ("decisions", 10), ("shapes", 7), ("us each", 8), ("instructions", 13), ("ranks", 6),
+            ("of first", 9),
             ("log n", 6), ("", 5),
         ]
         print(columns.map { padded($0.0, $0.1) }.joined(separator: " "))
@@ -96,7 +105,8 @@ func printGrowth(_ trace: Trace, _ what: String) throws {
             let bound = log(Double(row.nodes)) / log(Double(base.nodes))
             let cells = [
                 "\(row.nodes)", "\(row.decisions)", "\(row.shapes)", String(format: "%.2f", row.microseconds),
-                row.instructions.map { String(format: "%.0f", $0) } ?? "not counted", String(format: "%.2f", ratio),
+                row.instructions.map { String(format: "%.0f", $0) } ?? "not counted",
+                row.ranks.map { String(format: "%.1f", $0) } ?? "", String(format: "%.2f", ratio),
                 String(format: "%.2f", bound), ratio <= bound ? "pass" : "MISS",
             ]
             print(zip(cells, columns).map { padded($0, $1.1) }.joined(separator: " "))

@@ -20,6 +20,8 @@ package struct PlacementCycle: Sendable {
     /// A device of each pool.
     private let poolExamples: [(pool: String?, node: Int, device: Int)]
     private var changesAtPrices = 0
+    /// Ranks of nodes that were set for requests, ever: what decisions cost.
+    package private(set) var ranksSet = 0
     /// By slot what stood in the way when it was refused last: a cycle that fills changes it seldom, and to look for it
     /// takes a look at every device.
     private var refusals: [Int: PlacementRefusal] = [:]
@@ -166,7 +168,10 @@ package struct PlacementCycle: Sendable {
             var keys = Array(repeating: RankKey.refused, count: snapshot.nodes.count)
             for node in keys.indices { keys[node] = key(of: node, view) }
             ranked.fill(slot, keys, prices: ranking.priceSerial)
-        case .some(let stale): for node in stale { ranked.set(slot, node, key(of: node, view)) }
+            ranksSet += keys.count
+        case .some(let stale):
+            for node in stale { ranked.set(slot, node, key(of: node, view)) }
+            ranksSet += stale.count
         }
         for node in ranked.takeOutdated(slot, prices: ranking.priceSerial) {
             ranked.set(slot, node, key(of: node, view))

@@ -35,6 +35,10 @@ extension QueueCycle {
         return places.count == requests.count ? places : nil
     }
 
+    /// A look sets so many ranks of nodes, or counts as more: of more kinds of members than ranks are kept for, each look is
+    /// at every node.
+    private static let ranksPerLook = 128
+
     /// Finds places for one after the other, up to the first that has none, or that its tenant may not have.
     private static func seat(
         _ requests: [PlacementRequest], in room: inout PlacementCycle, looks: inout Int,
@@ -47,8 +51,10 @@ extension QueueCycle {
             room.quota = quota
         }
         for request in requests {
-            looks -= 1
-            guard let placement = find(&room, request) else { break }
+            let before = room.ranksSet
+            let found = find(&room, request)
+            looks -= 1 + (room.ranksSet - before) / ranksPerLook
+            guard let placement = found else { break }
             // What a whole device or TFLOPS come to is known only now.
             if let use = room.quota as? QuotaUse,
                 let why = use.objection(to: placement, of: request.placement.tenant)

@@ -80,11 +80,13 @@ struct VictimSearch {
         // More of them make more room: the first priority that is enough is found by halves.
         var low = 0
         var high = ends.count
+        var known: (level: Int, placements: [PlacementCycle.Placement])?
         while low < high {
             let middle = low == 0 && high == ends.count ? ends.count - 1 : (low + high) / 2
             guard hasLooks else { return nil }
             end(ends[middle])
-            if QueueCycle.fit(requests, in: &room, looks: &looks) != nil {
+            if let found = QueueCycle.fit(requests, in: &room, looks: &looks) {
+                known = (middle, found)
                 high = middle
             } else if middle == ends.count - 1 {
                 return nil
@@ -92,11 +94,14 @@ struct VictimSearch {
                 low = middle + 1
             }
         }
-        for count in ends[low...] {
+        for level in low..<ends.count {
             guard hasLooks else { return nil }
-            end(count)
-            guard let placements = QueueCycle.fit(requests, in: &room, looks: &looks) else { continue }
-            let allowed = Array(candidates[..<count])
+            end(ends[level])
+            let placements =
+                known.flatMap { $0.level == level ? $0.placements : nil }
+                ?? QueueCycle.fit(requests, in: &room, looks: &looks)
+            guard let placements else { continue }
+            let allowed = Array(candidates[..<ends[level]])
             let few = exact(among: allowed)
             let lean = spared(Choice(victims: allowed, placements: placements))
             let found = [few, lean].compactMap(\.self).min { Self.harm($0.victims) < Self.harm($1.victims) }
