@@ -93,7 +93,7 @@ test-placement: deps ## the placement core and the trace replay
 simulate-queue: deps ## many days of random events on the queue (SEEDS=5, STEPS=1440 minutes each, SEED= one alone)
 	@swift build --build-tests
 	@HCS_SIMULATION_SEEDS='$(or $(SEEDS),5)' HCS_SIMULATION_STEPS='$(or $(STEPS),1440)' \
-	    $(if $(SEED),HCS_SIMULATION_SEED='$(SEED)') $(SWIFT_TEST) --filter QueueSimulationTests
+	    HCS_SIMULATION_PROGRESS=1 $(if $(SEED),HCS_SIMULATION_SEED='$(SEED)') $(SWIFT_TEST) --filter QueueSimulationTests
 
 test-health: deps ## the health score: catalogue, policy, state, every named scenario with its score curve
 	@HCS_LIGHT=1 swift build --build-tests --scratch-path .build-light

@@ -84,9 +84,10 @@ var targets: [Target] = [
         "HCSDevice", ["HCSModel", "HCSSystem", "HCSCatalog", "CVendorABI", "CHCSMeasure", logging]),
     module("HCSProbe", ["HCSModel", "HCSSystem", "CHCSProbe", logging], plugins: ["BuildBPF"]),
     program("hcs-vendor-worker", ["HCSDevice"]),
+    .target(name: "CBenchCounter", path: "Benchmarks/placement/counter"),
     .executableTarget(
-        name: "bench-placement", dependencies: ["HCSPlacement", "HCSModel"], path: "Benchmarks/placement",
-        exclude: ["README.md"], swiftSettings: strict),
+        name: "bench-placement", dependencies: ["HCSPlacement", "HCSModel", "CBenchCounter"],
+        path: "Benchmarks/placement", exclude: ["README.md", "counter"], swiftSettings: strict),
     program("hcs-eval-titan", ["HCSHealth", "HCSSystem"]),
 
     module("HCSTestSupport"),

@@ -2,7 +2,7 @@ import Foundation
 import HCSPlacement
 
 /// Decisions per second of the placement core on one thread (README.md).
-///   bench-placement [--variants | --cycle | --queue] [--policy=NAME] [NODES.csv PODS.csv]
+///   bench-placement [--variants | --cycle | --queue | --growth [--sizes=N,…]] [--policy=NAME] [NODES.csv PODS.csv]
 let arguments = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
 let sizes = [1213, 5000, 10000]
 let policies = PackingPolicy.allCases.filter { policy in
@@ -159,6 +159,10 @@ do {
         try printQueueTable(trace, nodes: sizes[0])
         exit(0)
     }
+    if CommandLine.arguments.contains("--growth") {
+        try printGrowth(trace, what)
+        exit(0)
+    }
     if !CommandLine.arguments.contains("--cycle") {
         try printTable("placement core, one thread, \(what), 130 % demand, seed 42", sizes: sizes) {
             try measure(trace, nodes: $0, $1)
@@ -168,6 +172,7 @@ do {
         "whole placement cycle, one thread, \(what) without work that needs no device, 130 % demand, seed 42",
         sizes: [sizes[0], 10000]
     ) { try measureCycle(trace, nodes: $0, $1) }
+    if !CommandLine.arguments.contains("--cycle") { try printGrowth(trace, what) }
 } catch {
     FileHandle.standardError.write(Data("bench-placement: \(error)\n".utf8))
     exit(1)

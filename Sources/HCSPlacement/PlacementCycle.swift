@@ -20,6 +20,8 @@ package struct PlacementCycle: Sendable {
     /// A device of each pool.
     private let poolExamples: [(pool: String?, node: Int, device: Int)]
     private var changesAtPrices = 0
+    /// Ranks of nodes that were set for requests, ever: what decisions cost.
+    package private(set) var ranksSet = 0
     /// By slot what stood in the way when it was refused last: a cycle that fills changes it seldom, and to look for it
     /// takes a look at every device.
     private var refusals: [Int: PlacementObstacles] = [:]
@@ -97,11 +99,16 @@ package struct PlacementCycle: Sendable {
 
     /// As `place`, and nothing is reserved; nil = it fits nowhere.
     package mutating func canPlace(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Placement? {
-        guard let found = best(request, avoiding: nodes.compactMap { nodeIndex[$0] }) else { return nil }
-        return Placement(
-            node: snapshot.nodes[found.node].name,
-            grants: devices(of: found.candidate).map {
-                snapshot.nodes[found.node].devices[$0].grant(for: request, plugins.exchange)
+        best(request, avoiding: nodes.compactMap { nodeIndex[$0] }).map {
+            placement(of: request, on: $0.node, $0.candidate)
+        }
+    }
+
+    func placement(of request: PlacementRequest, on n: Int, _ candidate: Candidate) -> Placement {
+        Placement(
+            node: snapshot.nodes[n].name,
+            grants: devices(of: candidate).map {
+                snapshot.nodes[n].devices[$0].grant(for: request, plugins.exchange)
             },
             cpuMilli: request.placement.cpuMilli, memory: request.placement.memory, group: request.spreadGroup)
     }
@@ -161,7 +168,10 @@ package struct PlacementCycle: Sendable {
             var keys = Array(repeating: RankKey.refused, count: snapshot.nodes.count)
             for node in keys.indices { keys[node] = key(of: node, view) }
             ranked.fill(slot, keys, prices: ranking.priceSerial)
-        case .some(let stale): for node in stale { ranked.set(slot, node, key(of: node, view)) }
+            ranksSet += keys.count
+        case .some(let stale):
+            for node in stale { ranked.set(slot, node, key(of: node, view)) }
+            ranksSet += stale.count
         }
         for node in ranked.takeOutdated(slot, prices: ranking.priceSerial) {
             ranked.set(slot, node, key(of: node, view))

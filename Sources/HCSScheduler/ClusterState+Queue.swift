@@ -165,6 +165,13 @@ extension ClusterState {
                 "gang '\(gang.name)' of tenant \(key.tenant) has size \(other.spec.placement.gang?.size ?? 0) by member "
                     + "'\(other.spec.name)', not \(gang.size)")
         }
+        let isTogether = spec.placement.interconnect == .sameNode
+        if let other = members.first(where: { ($0.spec.placement.interconnect == .sameNode) != isTogether }) {
+            let words = ["asks for", "does not ask for"]
+            throw .conflict(
+                "member '\(other.spec.name)' of gang '\(gang.name)' \(words[isTogether ? 1 : 0]) interconnect same-node, "
+                    + "this one \(isTogether ? "does" : "does not"): all go to one node or none has to")
+        }
         guard members.count < gang.size else {
             throw .conflict("gang '\(gang.name)' of tenant \(key.tenant) has its \(gang.size) members")
         }

@@ -592,4 +592,12 @@ package struct ClusterState: Sendable {
         let named = workloads.values.filter { $0.spec.name == idOrName }
         return named.first { !$0.phase.hasEnded } ?? named.max { $0.createdMilliseconds < $1.createdMilliseconds }
     }
+
+    /// As `find`; throws where there is none.
+    func record(_ idOrName: String) throws(APIProblem) -> WorkloadRecord {
+        guard let record = find(idOrName) else {
+            throw .notFound("no workload '\(idOrName.prefix(80))': see `hcs workloads --all`")
+        }
+        return record
+    }
 }

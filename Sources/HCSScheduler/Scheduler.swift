@@ -10,6 +10,7 @@ package actor Scheduler {
     private let store: any StateStore
     private let clock: any SchedulerClock
     private let logger: Logger
+    private nonisolated let desks: Desks
     private var generator: any RandomNumberGenerator & Sendable
 
     // One mutation at a time; others wait in turn.
@@ -42,9 +43,23 @@ package actor Scheduler {
     private var eventCounts: [SchedulerFigures.EventKind: UInt64] = [:]
     private var storeFailures: UInt64 = 0
 
+    /// Where is made what looks at every device, for each change that might help.
+    package struct Desks: Sendable {
+        var plans: PlanDesk
+        var moves: PlanDesk
+
+        package init(
+            plans: PlanDesk = PlanDesk("plans", waitingLimit: 32),
+            moves: PlanDesk = PlanDesk("plans of moves", waitingLimit: 4)
+        ) {
+            self.plans = plans
+            self.moves = moves
+        }
+    }
+
     private init(
         state: ClusterState, events stored: [FleetEvent], store: any StateStore, clock: any SchedulerClock,
-        logger: Logger, generator: any RandomNumberGenerator & Sendable
+        logger: Logger, desks: Desks, generator: any RandomNumberGenerator & Sendable
     ) {
         self.state = state
         self.store = store
@@ -52,13 +67,14 @@ package actor Scheduler {
         self.clock = clock
         startMilliseconds = clock.wallMilliseconds()
         self.logger = logger
+        self.desks = desks
         self.generator = generator
     }
 
     /// Loads what the store remembers.
     package static func open(
         store: any StateStore, clock: any SchedulerClock, logger: Logger, exchange: ExchangeBook = ExchangeBook(),
-        settings: SchedulerSettings = SchedulerSettings(),
+        settings: SchedulerSettings = SchedulerSettings(), desks: Desks = Desks(),
         generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()
     ) async throws(StoreError) -> Scheduler {
         let stored = try await store.load()
@@ -69,7 +85,8 @@ package actor Scheduler {
             stored, exchange: exchange, settings: settings, monotonic: clock.monotonicMilliseconds(),
             now: clock.wallMilliseconds())
         let scheduler = Scheduler(
-            state: state, events: stored.events, store: store, clock: clock, logger: logger, generator: generator)
+            state: state, events: stored.events, store: store, clock: clock, logger: logger, desks: desks,
+            generator: generator)
         await scheduler.recordFirstEvents()
         return scheduler
     }
@@ -171,13 +188,13 @@ package actor Scheduler {
     }
 
     package func delete(_ idOrName: String) async throws(APIProblem) -> WorkloadView {
-        let id = try record(idOrName).id
+        let id = try state.record(idOrName).id
         try await mutate { (state, _, now) throws(APIProblem) in state.delete(id, now: now) }
         return try view(id.text)
     }
 
     package func resize(_ idOrName: String, _ change: WorkloadChange) async throws(APIProblem) -> WorkloadView {
-        let id = try record(idOrName).id
+        let id = try state.record(idOrName).id
         try await mutate { (state, monotonic, now) throws(APIProblem) in
             try state.resize(id, to: change, monotonic: monotonic, now: now)
         }
@@ -289,9 +306,19 @@ package actor Scheduler {
         QueuePolicyView(yaml: state.policy.yaml, file: state.settings.queueFile)
     }
 
-    package func defragment(_ request: DefragmentationRequest) async throws(APIProblem) -> DefragmentationView {
+    /// The plan is made beside the actor; before it is carried out it is looked at again.
+    package nonisolated func defragment(_ request: DefragmentationRequest) async throws(APIProblem)
+        -> DefragmentationView
+    {
+        let proposal = try await desks.moves.look(at: { await self.present }) { now throws(APIProblem) in
+            try now.state.propose(request, monotonic: now.monotonic, now: now.wall)
+        }
+        return proposal.isToRun ? try await carryOut(proposal) : proposal.view
+    }
+
+    private func carryOut(_ proposal: MoveProposal) async throws(APIProblem) -> DefragmentationView {
         try await mutate { (state, monotonic, now) throws(APIProblem) in
-            try state.defragment(request, monotonic: monotonic, now: now)
+            try state.carryOut(proposal, monotonic: monotonic, now: now)
         }
     }
 
@@ -375,29 +402,31 @@ package actor Scheduler {
         ItemList(items: state.workloadViews(all: all), revision: state.revision)
     }
 
-    private func record(_ idOrName: String) throws(APIProblem) -> WorkloadRecord {
-        guard let record = state.find(idOrName) else {
-            throw .notFound("no workload '\(idOrName.prefix(80))': see `hcs workloads --all`")
-        }
-        return record
+    package func view(_ idOrName: String) throws(APIProblem) -> WorkloadView {
+        state.view(try state.record(idOrName))
     }
 
-    package func view(_ idOrName: String) throws(APIProblem) -> WorkloadView { state.view(try record(idOrName)) }
-
-    // Both look at every device, for each change that might help: beside the actor, on a copy.
-
     package nonisolated func explain(_ idOrName: String) async throws(APIProblem) -> Explanation {
-        var now = await present
-        let record = try await record(idOrName)
-        return now.state.explanation(of: record, monotonic: now.monotonic)
+        try await desks.plans.look(at: { await self.present }) { now throws(APIProblem) in
+            try now.state.explanation(of: now.state.record(idOrName), monotonic: now.monotonic)
+        }
     }
 
     package nonisolated func plan(_ spec: WorkloadSpec) async throws(APIProblem) -> PlanView {
-        var now = await present
-        return try now.state.plan(spec, monotonic: now.monotonic)
+        try await desks.plans.look(at: { await self.present }) { now throws(APIProblem) in
+            try now.state.plan(spec, monotonic: now.monotonic)
+        }
     }
 
-    private var present: (state: ClusterState, monotonic: Int64) { (state, clock.monotonicMilliseconds()) }
+    private var present: Present {
+        Present(state: state, monotonic: clock.monotonicMilliseconds(), wall: clock.wallMilliseconds())
+    }
+
+    private struct Present {
+        var state: ClusterState
+        var monotonic: Int64
+        var wall: Int64
+    }
 
     // MARK: Long poll
 

@@ -53,7 +53,9 @@ struct PlacementOptions: ParsableArguments {
         transform: { try Amounts.term($0) })
     var avoid: [PlacementTerm] = []
 
-    @Option(name: .long, help: "How several devices must be joined: any, same-node, nvlink or same-numa.")
+    @Option(
+        name: .long,
+        help: "How several devices must be joined: any, same-node (a gang's members too), nvlink or same-numa.")
     var interconnect: Interconnect?
 
     @Option(name: .long, help: "pack: where the least is broken up; spread: away from the others.")

@@ -90,6 +90,11 @@ import Testing
         #expect(problem(PlacementSpec(compute: .teraflops(5, .fp8), wholeDevices: true)) == nil)
         #expect(problem(PlacementSpec(interconnect: .sameNode)) == nil)
         #expect(problem(PlacementSpec(devices: 2, interconnect: .link)) == nil)
+        let gang = Gang(name: "g", size: 2)
+        #expect(problem(PlacementSpec(interconnect: .sameNode, gang: gang)) == nil)
+        #expect(
+            problem(PlacementSpec(interconnect: .sameNode, strategy: .spread, gang: gang))?.contains("contradicts")
+                == true)
     }
 
     // MARK: Terms

@@ -4,6 +4,18 @@ import Testing
 
 /// The cycle keeps ranks and brings them up to date; these compare it with looking at everything anew.
 @Suite struct CycleIndexTests {
+    @Test func `a request that comes again ranks what has changed, whatever the number of nodes`() {
+        for count in [10, 200] {
+            let nodes = (0..<count).map { NodeState(name: "n\($0)", devices: [device("d\($0)", memory: 80)]) }
+            var cycle = PlacementCycle(snapshot: ClusterSnapshot(revision: .zero, nodes: nodes))
+            let request = PlacementRequest(runtime: .cuda, vram: .gibibytes(1))
+            _ = cycle.place(request)
+            #expect(cycle.ranksSet == count)
+            for _ in 0..<20 { _ = cycle.place(request) }
+            #expect(cycle.ranksSet == count + 20)
+        }
+    }
+
     private struct World {
         var generator: SplitMix64
         var nodes: [NodeState] = []

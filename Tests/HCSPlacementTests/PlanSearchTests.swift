@@ -43,6 +43,18 @@ import Testing
         #expect(texts(joined, nodes) == ["fits with 2 devices instead of 4", "fits without --interconnect same-numa"])
     }
 
+    @Test func `a gang for one node changes as a whole, and may go to several`() {
+        let nodes = ["n1", "n2"].map { name in
+            NodeState(name: name, devices: (0..<2).map { device("\(name)-\($0)", memory: 10) }, cpuMilli: 8000)
+        }
+        var asked = PlacementSpec(interconnect: .sameNode, gang: Gang(name: "g", size: 4))
+        #expect(texts(ask(4, asked), nodes) == [])
+        // Two fit on a node, each on a device of its own.
+        #expect(texts(ask(6, asked), nodes) == ["fits with --vram 5Gi", "fits without --interconnect same-node"])
+        asked.cpuMilli = 3000
+        #expect(texts(ask(4, asked), nodes) == ["fits with --cpu 2", "fits without --interconnect same-node"])
+    }
+
     @Test func `less compute, CPU or host memory`() {
         var state = device("a")
         state.grantedCompute = 750

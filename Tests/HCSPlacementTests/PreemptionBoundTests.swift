@@ -44,8 +44,8 @@ import Testing
         let decisions = QueueCycle.run(world.input, policy: world.policy, book: &book, room: &room)
         #expect(decisions.count { if case .preempt = $0 { true } else { false } } == 5)
         let looks = counter.looks.withLock { $0 }
-        #expect(looks > QueueCycle.searchLimit, "it counts")
-        #expect(looks <= 2 * QueueCycle.searchLimit + 100, "\(looks)")
+        #expect(looks > VictimSearch.exactLimit, "it counts")
+        #expect(looks <= VictimSearch.exactLimit + 200, "\(looks)")
     }
 
     @Test func `a cycle searches for so many units, the others have their turn in the next`() {

@@ -236,13 +236,6 @@ import Testing
         #expect(world.wait("a1")?.code == .quota)
     }
 
-    @Test func `one node for a whole gang is refused as long as nothing looks at it`() throws {
-        var spec = PlacementSpec(interconnect: .sameNode, gang: Gang(name: "g", size: 2))
-        #expect(throws: ModelError.self) { try spec.validate() }
-        spec.gang = nil
-        try spec.validate()
-    }
-
     // MARK: Preemption
 
     @Test func `the lowest priority is preempted, then the fewest, then the youngest`() {
@@ -427,6 +420,63 @@ import Testing
         #expect(largest > 3)
     }
 
+    /// 16 devices with four workloads each, and so many members that want three quarters of one.
+    private func crowd(members: Int) -> QueueWorld {
+        var world = QueueWorld(Array(repeating: [40, 40, 40, 40], count: 4))
+        for device in 0..<16 {
+            for n in 0..<4 {
+                world.run(
+                    "d\(device)-\(n)", 10, on: ["n\(device / 4 + 1)-\(device % 4)"], since: Int64(4 * device + n + 1))
+            }
+        }
+        for n in 0..<members { world.queue("m\(n)", 30, priority: 1, gang: Gang(name: "g", size: members)) }
+        return world
+    }
+
+    @Test func `a search for victims costs what it may, whatever the size of the gang, and says that it was cut off`() {
+        for members in [1, 12] {
+            // Enough for whoever counts sets, and not for whoever counts members: 16 single ones are tried first.
+            var world = crowd(members: members)
+            world.cycle(searchLooks: 400)
+            guard members > 1 else {
+                #expect(world.preemptedNow == ["d0-0", "d0-1", "d0-2"], "three of one device, the youngest")
+                continue
+            }
+            #expect(world.preemptedNow.isEmpty)
+            #expect(world.wait("m0")?.code == .room)
+            #expect(world.wait("m0")?.reason.hasSuffix("; the search for what to end for it was cut off") == true)
+            world.cycle()
+            #expect(
+                world.wait("m0")?.reason.hasSuffix("was cut off") == true, "also while it rests: \(world.decisions)")
+            world.now += 20_000
+            world.cycle()
+            #expect(world.preemptedNow.count == 36, "three for each of twelve, of sixty-four")
+            #expect(world.wait("m0")?.code == .preempting)
+        }
+    }
+
+    @Test func `a plan of moves for a gang costs what it may, and says that it was cut off`() {
+        // One device is left over, and each gang needs two that are free.
+        var world = QueueWorld([[40, 40], [40, 40], [40, 40]])
+        for n in 0..<4 { world.run("w\(n)", 16, on: ["n\(n / 2 + 1)-\(n % 2)"]) }
+        world.run("x", 40, on: ["n3-0"])
+        for n in 0..<3 { world.queue("m\(n)", 40, gang: Gang(name: "g", size: 3)) }
+        let key = UnitKey.gang(GangKey(tenant: "default", name: "g"))
+        func plan(_ looks: Int) -> Defragmentation? {
+            Defragmentation.plan(
+                for: key, world.input, policy: world.policy, book: world.book, room: world.room, looks: looks)
+        }
+        guard case .moves(let moves, _) = plan(1000)?.outcome else {
+            Issue.record("no plan: \(String(describing: plan(1000)))")
+            return
+        }
+        #expect(moves.count == 2)
+        // Counted by sets a third of that would do.
+        let enough = (1...200).first { plan($0)?.moves.isEmpty == false }
+        #expect(enough == 81)
+        #expect(enough.flatMap { plan($0 - 1) }.map { $0.outcome == .none && !$0.isProven } == true)
+    }
+
     // MARK: Gangs
 
     @Test func `a gang is placed whole or not at all, and holds nothing meanwhile`() {
@@ -440,6 +490,110 @@ import Testing
         world.nodes.append(NodeState(name: "n3", devices: [device("n3-0")]))
         world.cycle()
         #expect(Set(world.placedNow) == ["g1", "g2", "g3"])
+    }
+
+    private func together(_ name: String, _ gibibytes: UInt64, devices: Int = 1, of size: Int, priority: Int = 0)
+        -> PlacementRequest
+    {
+        PlacementRequest(
+            runtime: .cuda, vram: .gibibytes(gibibytes),
+            placement: PlacementSpec(
+                devices: devices, interconnect: .sameNode, priority: priority, gang: Gang(name: name, size: size)))
+    }
+
+    private func nodes(_ world: QueueWorld, _ prefix: String) -> Set<String> {
+        Set(world.placed.filter { $0.name.hasPrefix(prefix) }.map(\.placement.node))
+    }
+
+    @Test func `a gang that asks for one node gets one, or says which comes nearest and what it lacks`() {
+        var world = QueueWorld([[40, 40], [40, 40, 40], [40, 40]])
+        for n in 0..<3 { world.queue("m\(n)", together("g", 30, of: 3)) }
+        world.cycle()
+        #expect(nodes(world, "m") == ["n2"], "\(world.decisions)")
+        #expect(Set((0..<3).flatMap { world.devices(of: "m\($0)") }).count == 3)
+        // Four devices are free, no three of them on one node.
+        var split = QueueWorld([[40, 40], [40, 40, 40], [40, 40]])
+        for (n, device) in ["n1-0", "n2-1", "n3-1"].enumerated() {
+            split.run(n == 1 ? "w" : "w\(n)", 20, on: [device])
+        }
+        for n in 0..<3 { split.queue("m\(n)", together("g", 30, of: 3)) }
+        split.cycle()
+        #expect(split.placedNow.isEmpty)
+        #expect(
+            split.wait("m0")?.reason
+                == "no node has room for all 3 members: n2 comes nearest with 2, the next one lacks device-memory")
+        #expect(split.wait("m2")?.code == .room)
+        split.end("w")
+        split.cycle()
+        #expect(nodes(split, "m") == ["n2"])
+    }
+
+    @Test func `members that need several devices each share them so that all find places on the node`() {
+        // Room for two on the first device, for one on each of the others: both members must take the first.
+        var world = QueueWorld([[40, 20, 20]])
+        for n in 0..<2 { world.queue("m\(n)", together("g", 20, devices: 2, of: 2)) }
+        world.cycle()
+        #expect(world.placedNow.count == 2, "\(world.decisions)")
+        // The large one goes first, whoever is older.
+        var unlike = QueueWorld([[40, 20]])
+        unlike.queue("m0", together("g", 20, of: 2))
+        unlike.queue("m1", together("g", 40, of: 2))
+        unlike.cycle()
+        #expect(unlike.devices(of: "m1") == ["n1-0"] && unlike.devices(of: "m0") == ["n1-1"])
+    }
+
+    @Test func `a gang that asks for one node preempts there, has room kept there, and is made room for by moves`() {
+        var world = QueueWorld([[40, 40], [40, 40]])
+        for n in 0..<4 { world.run("w\(n)", 40, on: ["n\(n / 2 + 1)-\(n % 2)"], since: Int64(100 - n)) }
+        for n in 0..<2 { world.queue("m\(n)", together("g", 30, of: 2, priority: 1)) }
+        world.cycle()
+        #expect(world.preemptedNow == ["w2", "w3"], "of one node, the two that lose least: \(world.decisions)")
+        world.drained()
+        world.cycle()
+        #expect(nodes(world, "m") == ["n2"])
+
+        var late = QueueWorld([[40, 40], [40, 40]])
+        late.run("a", 40, on: ["n1-0"], since: 900)
+        late.run("b", 40, on: ["n2-0"], since: 100)
+        for n in 0..<2 { late.queue("m\(n)", together("g", 30, of: 2)) }
+        for i in late.queued.indices { late.queued[i].queuedMilliseconds -= 3_600_000 }
+        late.cycle()
+        #expect(late.wait("m0")?.reason == "it has waited long: room is kept for it on n1", "\(late.decisions)")
+
+        var crowded = QueueWorld([[40, 40], [40, 40]])
+        crowded.run("a", 20, on: ["n1-0"])
+        crowded.run("b", 20, on: ["n2-0"], since: 50)
+        for n in 0..<2 { crowded.queue("m\(n)", together("g", 40, of: 2)) }
+        let plan = Defragmentation.plan(
+            for: .gang(GangKey(tenant: "default", name: "g")), crowded.input, policy: crowded.policy,
+            book: crowded.book, room: crowded.room)
+        guard case .moves(let moves, let then) = plan?.outcome else {
+            Issue.record("\(String(describing: plan))")
+            return
+        }
+        #expect(moves.count == 1 && Set(then.map(\.node)).count == 1)
+    }
+
+    /// Against every assignment of members to devices, on one small node.
+    @Test func `of members that are alike none is missed that would fit on the node`() {
+        for seed in 0..<200 {
+            var generator = SplitMix64(state: UInt64(seed))
+            let free = (0..<Int.random(in: 2...4, using: &generator)).map { _ in
+                UInt64.random(in: 10...40, using: &generator)
+            }
+            let size = UInt64.random(in: 8...20, using: &generator)
+            let devices = Int.random(in: 1...2, using: &generator)
+            let members = Int.random(in: 2...4, using: &generator)
+            // Each device serves a member once: they fit where the places that devices have, each at most as many as
+            // there are members, are enough.
+            let places = free.reduce(0) { $0 + min(Int($1 / size), members) }
+            var world = QueueWorld([free])
+            for n in 0..<members { world.queue("m\(n)", together("g", size, devices: devices, of: members)) }
+            world.cycle()
+            #expect(
+                world.placedNow.count == (places >= members * devices ? members : 0),
+                "seed \(seed): \(members) x \(devices) x \(size) on \(free)")
+        }
     }
 
     @Test func `an incomplete gang waits without a place, and is refused after its time`() {

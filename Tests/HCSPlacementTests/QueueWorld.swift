@@ -111,9 +111,12 @@ struct QueueWorld {
     }
 
     /// Runs a cycle and does what it decided; what is preempted drains.
-    mutating func cycle(nodesLookedAt: Int = QueueCycle.nodesLookedAt) {
+    mutating func cycle(
+        nodesLookedAt: Int = QueueCycle.nodesLookedAt, searchLooks: Int = QueueCycle.searchesLimit
+    ) {
         var room = room
-        decisions = QueueCycle.run(input, policy: policy, book: &book, room: &room, nodesLookedAt: nodesLookedAt)
+        decisions = QueueCycle.run(
+            input, policy: policy, book: &book, room: &room, nodesLookedAt: nodesLookedAt, searchLooks: searchLooks)
         for decision in decisions {
             switch decision {
             case .place(let id, let placement):

@@ -8,7 +8,8 @@ import Testing
 extension SimulatedPool {
     /// What must hold after every step; empty when all of it does.
     mutating func violations() -> [String] {
-        var found = overGranted() + physicallyOverGranted() + halfGangs() + lost() + overQuota() + staleClaims()
+        var found =
+            overGranted() + physicallyOverGranted() + halfGangs() + splitGangs() + lost() + overQuota() + staleClaims()
         found += unfair + starving() + staleRoom()
         if step % 5 == 0 { found += idleThoughWanted() }
         return found
@@ -74,6 +75,19 @@ extension SimulatedPool {
                 }
                 return all < size ? "gang \(name) runs with \(all) of \(size) members" : nil
             }
+    }
+
+    /// The members of a gang that asks for one node are on one.
+    private mutating func splitGangs() -> [String] {
+        let placed = state.workloads.values.filter {
+            ($0.phase == .assigned || $0.phase == .running) && $0.spec.placement.interconnect == .sameNode
+        }
+        let gangs = Dictionary(grouping: placed) { GangKey(PlacementRequest($0.spec)) }.filter { $0.value.count > 1 }
+        counts["together", default: 0] += gangs.count
+        return gangs.compactMap { gang, members in
+            let nodes = Set(members.map { $0.node ?? "nowhere" }).sorted()
+            return nodes.count > 1 ? "gang \(gang?.name ?? "") asks for one node and is on \(nodes)" : nil
+        }
     }
 
     private mutating func lost() -> [String] {
@@ -167,6 +181,16 @@ extension SimulatedPool {
                 return ["\(record.spec.name) would fit on \(placement.node) and waits: \(record.message)"]
             }
         }
+        let gangs = Dictionary(
+            grouping: state.workloads.values.filter { $0.phase == .queued && state.waits[$0.id] == .room }
+        ) { GangKey(PlacementRequest($0.spec)) }
+        for (gang, members) in gangs {
+            guard let gang, members.allSatisfy({ $0.notBeforeMilliseconds ?? 0 <= now }) else { continue }
+            let requests = members.sorted { $0.id < $1.id }.map { PlacementRequest($0.spec) }
+            var room = state.openRoom(monotonic: monotonic)
+            guard QueueCycle.goTogether(requests), let found = QueueCycle.fit(requests, in: &room) else { continue }
+            return ["gang \(gang.name) would fit on \(found[0].node) and waits: \(members[0].message)"]
+        }
         return []
     }
 }
@@ -259,8 +283,18 @@ extension WorkloadRecord {
     @Test(arguments: seeds)
     func `after every step of days of random events all promises of the queue hold`(seed: UInt64) {
         var pool = SimulatedPool(seed: seed)
+        var progress = SimulationProgress(seed: seed, steps: Self.steps)
+        let start = ContinuousClock.now
         for _ in 0..<Self.steps {
             pool.advance()
+            if SimulationProgress.isWanted,
+                let line = progress.line(
+                    step: pool.step, events: pool.counts.values.reduce(0, +),
+                    placed: pool.state.workloads.values.count { $0.phase == .assigned || $0.phase == .running },
+                    seconds: (ContinuousClock.now - start) / .seconds(1))
+            {
+                SimulationProgress.tell(line)
+            }
             let violations = pool.violations()
             guard violations.isEmpty else {
                 Issue.record(
@@ -273,6 +307,7 @@ extension WorkloadRecord {
         }
         // It did what it is for.
         #expect(pool.counts["submit", default: 0] > Self.steps / 10, "\(pool.counts)")
+        #expect(pool.counts["together", default: 0] > Self.steps / 20, "\(pool.counts)")
     }
 
     @Test func `the same seed gives the same days`() {

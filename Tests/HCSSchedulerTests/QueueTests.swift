@@ -103,6 +103,42 @@ private typealias ExitStatus = HCSModel.ExitStatus
                 == ["b", "c"])
     }
 
+    @Test func `a gang for one node is planned, explained and placed there, and all of its members ask for it`()
+        async throws
+    {
+        let scheduler = try await open()
+        var small = ReportMaker(), large = ReportMaker(node: "n2")
+        _ = try await scheduler.receive(small.make([gpu("a", memory: 40), gpu("b", memory: 40)]))
+        func member(_ n: Int, _ interconnect: Interconnect = .sameNode) -> WorkloadSpec {
+            var spec = work("g\(n)", 30, gang: Gang(name: "g", size: 3))
+            spec.placement.interconnect = interconnect
+            return spec
+        }
+        var plan = try await scheduler.plan(member(0))
+        let why = "no node has room for all 3 members: n1 comes nearest with 2, the next one lacks device-memory"
+        #expect(!plan.fits && plan.summary == why)
+        #expect(
+            plan.devices.map(\.reasons) == [["n1 has room for 2 of 3 members, which go to one node"]]
+                + plan.devices.dropFirst().map(\.reasons))
+        #expect(plan.changes.map(\.text) == ["fits with --vram 20Gi"])
+        for n in 0..<3 { _ = try await scheduler.submit(member(n)) }
+        #expect(try await scheduler.explain("g1").summary == why)
+        #expect(try await scheduler.view("g2").message == why)
+        for n in 0..<3 { _ = try await scheduler.delete("g\(n)") }
+        _ = try await scheduler.receive(large.make(["c", "d", "e"].map { gpu($0, memory: 40) }))
+        plan = try await scheduler.plan(member(0))
+        #expect(plan.fits && plan.node == "n2" && plan.grants.count == 1)
+        #expect(plan.summary == "all 3 members fit on n2, devices c, d, e")
+        #expect(Set(plan.devices.filter(\.fits).map(\.node)) == ["n2"])
+        for n in 0..<2 { _ = try await scheduler.submit(member(n)) }
+        await #expect { try await scheduler.submit(member(2, .any)) } throws: {
+            ($0 as? APIProblem)?.status == 409 && ($0 as? APIProblem)?.detail.contains("asks for interconnect") == true
+        }
+        let last = try await scheduler.submit(member(2))
+        #expect(last.node == "n2")
+        for n in 0..<2 { #expect(try await scheduler.view("g\(n)").node == "n2") }
+    }
+
     @Test func `a gang of which a member fails for good is ended and has failed`() async throws {
         let scheduler = try await open()
         var reports = ReportMaker()

@@ -143,7 +143,15 @@ struct SimulatedPool {
                         id: order.id, attempt: order.attempt, grants: order.grants,
                         endsAt: step + Int.random(in: 1...Self.longestRun, using: &random),
                         exitCode: random.chance(12) ? 1 : 0)
-                    if random.chance(1) {
+                    // As an agent does by its own records: a smaller quota that came with the order to stop is not in them.
+                    let isTooMuch = order.grants.contains { grant in
+                        let live = hosts[index].processes.filter { $0.exit == nil }.flatMap(\.grants)
+                        let promised = live.filter { $0.device == grant.device }.reduce(grant.quota.bytes) {
+                            $0 + $1.quota.bytes
+                        }
+                        return promised > Self.deviceMemory << 30
+                    }
+                    if isTooMuch || random.chance(1) {
                         process.refused = true
                         process.exit = HCSModel.ExitStatus(error: "no room here")
                     }
@@ -224,8 +232,11 @@ struct SimulatedPool {
         case ..<83: cordon()
         case ..<86:
             note("defragment")
-            _ = try? state.defragment(
-                DefragmentationRequest(run: true, by: "test"), monotonic: monotonic, now: now)
+            let request = DefragmentationRequest(run: true, by: "test")
+            guard let proposal = try? state.propose(request, monotonic: monotonic, now: now) else { break }
+            // Now and then something happens while the plan is made.
+            if random.chance(50) { event() }
+            if proposal.isToRun { _ = try? state.carryOut(proposal, monotonic: monotonic, now: now) }
         case ..<88: if live.count < 36 { burst() }
         case ..<91: replaceAll()
         default: break
@@ -277,6 +288,8 @@ struct SimulatedPool {
         let priority = [-1, 0, 0, 0, 0, 1, 2][Int.random(in: 0..<7, using: &random)]
         let pool = tenant == "c" ? (random.chance(30) ? "west" : nil) : (random.chance(10) ? "east" : nil)
         let isLarge = random.chance(15)
+        // Of such a gang each takes one device: no host has more than four.
+        let isTogether = gang != nil && random.chance(40)
         let restart: RestartPolicy = [.onDeviceFault, .onDeviceFault, .onFailure, .never][
             Int.random(in: 0..<4, using: &random)]
         for member in 0..<members {
@@ -284,10 +297,12 @@ struct SimulatedPool {
                 name: "w\(nextName)-\(member)", command: ["/bin/true"], runtime: .cuda,
                 vram: .gibibytes(isLarge ? Self.deviceMemory : UInt64.random(in: 4...60, using: &random)),
                 placement: PlacementSpec(
-                    devices: isLarge ? Int.random(in: 1...3, using: &random) : random.chance(10) ? 2 : 1,
+                    devices: isTogether
+                        ? 1 : isLarge ? Int.random(in: 1...3, using: &random) : random.chance(10) ? 2 : 1,
                     wholeDevices: isLarge && random.chance(30), cpuMilli: Int.random(in: 0...8, using: &random) * 1000,
-                    memory: .gibibytes(UInt64.random(in: 0...32, using: &random)), priority: priority, gang: gang,
-                    pool: pool, tenant: tenant), restart: restart)
+                    memory: .gibibytes(UInt64.random(in: 0...32, using: &random)),
+                    interconnect: isTogether ? .sameNode : .any, priority: priority, gang: gang, pool: pool,
+                    tenant: tenant), restart: restart)
             submit(spec)
         }
     }

@@ -79,8 +79,8 @@ package struct PlacementSpec: Hashable, Sendable {
         try checkTerms()
         guard (-1000...1000).contains(priority) else { throw bad("priority must be -1000 to 1000") }
         if let gang { try gang.validate() }
-        if let gang, gang.size > 1, interconnect == .sameNode {
-            throw bad("same-node for a gang is not built yet: ask for one member with all the devices")
+        if let gang, gang.size > 1, interconnect == .sameNode, strategy == .spread {
+            throw bad("a gang with interconnect same-node is on one node: strategy spread contradicts that")
         }
         for (name, text) in [("tenant", tenant), ("pool", pool ?? "any")] where !Self.isName(text) {
             throw bad("\(name) '\(text.prefix(80))' must be 1 to 63 of a-z 0-9 - . and start with a letter or digit")
@@ -186,7 +186,7 @@ extension ComputeAmount: Codable {
 /// How the devices of one member must be joined.
 package enum Interconnect: String, CaseIterable, Codable, Hashable, Sendable {
     case any
-    /// As the devices of one member always are; for a gang it is refused.
+    /// As the devices of one member always are; all members of a gang on one node.
     case sameNode = "same-node"
     /// Every pair by the maker's own link: NVLink, HCCS, xGMI, MLU-Link.
     case link = "nvlink"

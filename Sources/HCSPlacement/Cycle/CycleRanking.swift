@@ -320,6 +320,48 @@ struct CycleRanking {
         return sum >= view.count && (interconnect == .any || interconnect == .sameNode)
     }
 
+    /// Devices of the node with room for the request, and what they have free together, in bytes.
+    func room(_ node: Int, _ view: RequestView) -> (devices: Int, free: UInt64) {
+        var room = (devices: 0, free: UInt64(0))
+        guard admits(view.host, node) else { return room }
+        for cell in layout.cellsOfNode[node] {
+            let answer = answer(view, cell)
+            guard answer.admits else { continue }
+            var bits = fitting(cell, answer.ask)
+            room.devices += bits.nonzeroBitCount
+            while bits != 0 {
+                let free = devices[layout.cells[cell].first + bits.trailingZeroBitCount].free
+                bits &= bits &- 1
+                room.free = room.free.addingReportingOverflow(free).overflow ? .max : room.free + free
+            }
+        }
+        return room
+    }
+
+    /// The devices of the node that have room for most requests like this, of those that fit; nil = there are not so many, or they must be joined.
+    func widest(_ node: Int, _ view: RequestView) -> Candidate? {
+        guard admits(view.host, node), view.interconnect == .any || view.interconnect == .sameNode else { return nil }
+        var found: [(times: UInt64, cell: Int, bit: UInt16)] = []
+        for cell in layout.cellsOfNode[node] {
+            let answer = answer(view, cell)
+            guard answer.admits else { continue }
+            var bits = fitting(cell, answer.ask)
+            while bits != 0 {
+                let i = bits.trailingZeroBitCount
+                bits &= bits &- 1
+                let times = devices[layout.cells[cell].first + i].times(answer.ask)
+                found.append((times, cell, 1 << UInt16(i)))
+            }
+        }
+        guard found.count >= view.count else { return nil }
+        let chosen = found.sorted { ($1.times, $0.cell, $0.bit) < ($0.times, $1.cell, $1.bit) }.prefix(view.count)
+        let parts = Dictionary(grouping: chosen, by: \.cell).sorted { $0.key < $1.key }.map { cell, devices in
+            Candidate.Part(cell: cell, devices: devices.reduce(0) { $0 | $1.bit })
+        }
+        return Candidate(
+            wish: 0, worth: 0, packing: 0, tie: 0, part: parts[0], furtherParts: Array(parts.dropFirst()))
+    }
+
     private func answer(_ view: RequestView, _ cell: Int) -> RequestView.Answer {
         view.answer(cell, kind: layout.cells[cell].kind)
     }

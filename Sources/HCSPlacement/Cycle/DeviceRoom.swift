@@ -90,6 +90,14 @@ package struct DeviceRoom: Equatable, Sendable {
         return UInt16(max(0, min(share, freeCompute, Int32(PackingShape.wholeDevice))))
     }
 
+    /// How often the device can be asked for this, one beside the other.
+    func times(_ ask: DeviceAsk) -> UInt64 {
+        guard !ask.whole else { return isIdle ? 1 : 0 }
+        let byMemory = ask.vram > 0 ? free / ask.vram : .max
+        let byCompute = ask.compute > 0 ? UInt64(freeCompute / ask.compute) : .max
+        return min(byMemory, byCompute, UInt64(max(0, DeviceState.holderLimit - Int(holders))))
+    }
+
     func taking(_ ask: DeviceAsk) -> DeviceRoom {
         var room = self
         let (sum, overflow) = granted.addingReportingOverflow(ask.whole ? memory : ask.vram)

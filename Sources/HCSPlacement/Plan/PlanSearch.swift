@@ -4,6 +4,8 @@ package import HCSModel
 package struct PlanSearch {
     private var cycle: PlacementCycle
     private let request: PlacementRequest
+    /// How many go together with it to one node, itself included; they change with it.
+    private let members: Int
     private var found: [PlacementChange] = []
 
     /// Running workloads that are looked at, the ones with least to lose first.
@@ -17,7 +19,7 @@ package struct PlanSearch {
         for request: PlacementRequest, in cycle: PlacementCycle, running: [PlacedWork] = []
     ) -> [PlacementChange] {
         var search = PlanSearch(cycle: cycle, request: request)
-        guard search.cycle.canPlace(request) == nil else { return [] }
+        guard search.place(request) == nil else { return [] }
         search.relaxAmounts()
         search.dropConditions()
         search.end(running.filter { $0.request.placement.priority < request.placement.priority })
@@ -27,6 +29,19 @@ package struct PlanSearch {
     private init(cycle: PlacementCycle, request: PlacementRequest) {
         self.cycle = cycle
         self.request = request
+        members = QueueCycle.together(with: request).count
+    }
+
+    /// Where it would go, beside those that change with it.
+    private mutating func place(_ request: PlacementRequest) -> PlacementCycle.Placement? {
+        guard members > 1 else { return cycle.canPlace(request) }
+        return QueueCycle.fit(Array(repeating: request, count: members), in: &cycle)?.first
+    }
+
+    private mutating func fits(_ request: PlacementRequest, on node: String? = nil) -> Bool {
+        guard members > 1 else { return cycle.fits(request, on: node) }
+        var looks = Int.max
+        return QueueCycle.fit(Array(repeating: request, count: members), in: &cycle, looks: &looks, on: node) != nil
     }
 
     // MARK: Amounts
@@ -83,12 +98,12 @@ package struct PlanSearch {
             set(&request, amount)
             return request
         }
-        guard cycle.fits(changed(least)) else { return }
+        guard fits(changed(least)) else { return }
         var low = least
         var high = asked
         while low + 1 < high {
             let middle = low + (high - low) / 2
-            if cycle.fits(changed(middle)) { low = middle } else { high = middle }
+            if fits(changed(middle)) { low = middle } else { high = middle }
         }
         let amount = kind == .vram || kind == .memory ? Self.round(mebibytes: low) : low
         propose(kind, changed(amount), cost: Double(asked - amount) / Double(asked), words(amount))
@@ -114,7 +129,7 @@ package struct PlanSearch {
         for (i, term) in placement.require.enumerated() {
             drop(.require, "fits if '--require \(term)' were dropped") { $0.placement.require.remove(at: i) }
         }
-        if placement.interconnect != .any, placement.interconnect != .sameNode {
+        if placement.interconnect != .any, placement.interconnect != .sameNode || members > 1 {
             drop(.interconnect, "fits without --interconnect \(placement.interconnect.rawValue)") {
                 $0.placement.interconnect = .any
             }
@@ -138,7 +153,7 @@ package struct PlanSearch {
     private mutating func propose(
         _ kind: PlacementChange.Kind, _ request: PlacementRequest, cost: Double, _ text: String
     ) {
-        guard let placement = cycle.canPlace(request) else { return }
+        guard let placement = place(request) else { return }
         found.append(
             PlacementChange(
                 kind: kind, text: text, cost: cost, node: placement.node, devices: placement.grants.map(\.device)))
@@ -156,7 +171,7 @@ package struct PlanSearch {
         for work in order.prefix(Self.endLimit) {
             cycle.release(work.placement, freeing: work.used)
             // Only its own node has more room now.
-            let placement = cycle.fits(request, on: work.placement.node) ? cycle.canPlace(request) : nil
+            let placement = fits(request, on: work.placement.node) ? place(request) : nil
             cycle.reserve(work.placement, using: work.used)
             guard let placement else { continue }
             let priority = work.request.placement.priority

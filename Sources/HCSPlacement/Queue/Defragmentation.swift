@@ -20,70 +20,112 @@ package struct Defragmentation: Equatable, Sendable {
 
     /// Searches sets of one, two … `policy.defragmentation.moves` workloads. Work of gangs, and what its policy never
     /// starts again, stays. Depth first by size, so the first plan that is found is one of the smallest.
+    /// - Parameter looks: places that are looked for, one for each member of a gang; beyond it is cut off.
     package static func plan(
-        for key: UnitKey, _ input: QueueInput, policy: QueuePolicy, book: QueueBook, room: PlacementCycle
+        for key: UnitKey, _ input: QueueInput, policy: QueuePolicy, book: QueueBook, room: PlacementCycle,
+        looks: Int = QueueCycle.searchLimit
     ) -> Defragmentation? {
-        var cycle = QueueCycle(input, policy: policy, book: book, room: room)
-        guard let unit = cycle.gather().first(where: { $0.key == key }) else { return nil }
-        for (other, claim) in book.claims.sorted(by: { $0.key < $1.key }) where other != key {
-            for placement in claim.placements { cycle.room.reserve(placement) }
-        }
-        cycle.room.quota = cycle.use
-        if QueueCycle.fit(unit.requests, in: &cycle.room) != nil {
-            return Defragmentation(outcome: .fitsNow, isProven: true)
-        }
-        var search = Search(unit: unit, room: cycle.room, use: cycle.use, draining: cycle.draining)
-        let groups = search.groups(of: cycle.placed.filter { $0.mayRestart && GangKey($0.request) == nil })
+        guard var search = Search(for: key, input, policy, book, room, looks: looks) else { return nil }
+        if search.fitsNow() { return Defragmentation(outcome: .fitsNow, isProven: true) }
+        let groups = search.groups()
         for size in 1...max(1, policy.defragmentation.moves) {
             for group in groups {
                 for set in Subsets(count: group.count, size: size) {
-                    guard search.budget > 0 else { return Defragmentation(outcome: .none, isProven: false) }
+                    guard search.looks > 0 else { return Defragmentation(outcome: .none, isProven: false) }
                     if let outcome = search.outcome(of: set.map { group[$0] }) {
                         return Defragmentation(outcome: outcome, isProven: true)
                     }
                 }
             }
         }
-        return Defragmentation(outcome: .none, isProven: true)
+        return Defragmentation(outcome: .none, isProven: search.looks > 0)
     }
 
-    /// One room serves all tries: what a try changes it takes back, since a copy of a large pool costs more than the try.
-    private struct Search {
-        let unit: QueueUnit
-        var room: PlacementCycle
-        let use: QuotaUse
-        let draining: [DrainingWork]
-        var budget = QueueCycle.searchLimit
+    /// Whether moves that were found before still make room; where they go is decided anew, and smaller plans are not looked
+    /// for. nil = they do not, or what moves is no longer where it was.
+    package static func again(
+        _ moves: [Move], for key: UnitKey, _ input: QueueInput, policy: QueuePolicy, book: QueueBook,
+        room: PlacementCycle
+    ) -> Defragmentation? {
+        guard var search = Search(for: key, input, policy, book, room, looks: QueueCycle.searchLimit) else {
+            return nil
+        }
+        if search.fitsNow() { return Defragmentation(outcome: .fitsNow, isProven: true) }
+        let works = moves.compactMap { move in
+            search.movable.first { $0.id == move.work.id && $0.placement == move.work.placement }
+        }
+        guard works.count == moves.count, let outcome = search.outcome(of: works) else { return nil }
+        return Defragmentation(outcome: outcome, isProven: false)
+    }
 
-        /// What may be moved together. A single workload goes to one node, and only what leaves that node helps: so
-        /// each node by itself, and only such as would have room without all that may go. A gang's nodes are open.
-        mutating func groups(of movable: [PlacedWork]) -> [[PlacedWork]] {
+    package var moves: [Move] {
+        if case .moves(let moves, _) = outcome { moves } else { [] }
+    }
+
+    /// Two rooms serve all tries: what a try changes it takes back, since a copy of a large pool costs more than the try.
+    private struct Search {
+        private let requests: [PlacementRequest]
+        private let goesToOne: Bool
+        /// As it is, for what moves.
+        private var room: PlacementCycle
+        /// As it is once all that drains has ended, for the unit.
+        private var later: PlacementCycle
+        private let use: QuotaUse
+        /// Places that may still be looked for: one for each member of a gang.
+        private(set) var looks: Int
+        let movable: [PlacedWork]
+
+        /// nil = the unit does not wait, or not as a whole.
+        init?(
+            for key: UnitKey, _ input: QueueInput, _ policy: QueuePolicy, _ book: QueueBook, _ room: PlacementCycle,
+            looks: Int
+        ) {
+            var cycle = QueueCycle(input, policy: policy, book: book, room: room)
+            guard let unit = cycle.gather().first(where: { $0.key == key }) else { return nil }
+            for (other, claim) in book.claims.sorted(by: { $0.key < $1.key }) where other != key {
+                for placement in claim.placements { cycle.room.reserve(placement) }
+            }
+            cycle.room.quota = cycle.use
+            requests = unit.requests
+            goesToOne = requests.count == 1 || QueueCycle.goTogether(requests)
+            self.looks = looks
+            use = cycle.use
+            movable = cycle.placed.filter { $0.mayRestart && GangKey($0.request) == nil }
+            self.room = cycle.room
+            later = cycle.room
+            for work in cycle.draining { later.release(work.placement, freeing: work.used) }
+        }
+
+        mutating func fitsNow() -> Bool { QueueCycle.fit(requests, in: &room) != nil }
+
+        /// What may be moved together. A single workload goes to one node, as a gang does that asks for it, and only what
+        /// leaves that node helps: so each node by itself, and only such as would have room without all that may go. The
+        /// nodes of another gang are open.
+        mutating func groups() -> [[PlacedWork]] {
             let sorted = movable.sorted { ($0.sinceMilliseconds, $0.id) > ($1.sinceMilliseconds, $1.id) }
-            guard unit.members.count == 1 else { return fit(after: sorted) == nil ? [] : [sorted] }
+            guard goesToOne else { return fit(after: sorted) == nil ? [] : [sorted] }
             return Dictionary(grouping: sorted, by: \.placement.node).sorted { $0.key < $1.key }.map(\.value)
-                .filter { fit(after: $0) != nil }
+                .filter { group in
+                    // A look at each node is beside those that a search has.
+                    let left = looks
+                    defer { looks = left }
+                    return fit(after: group) != nil
+                }
         }
 
         /// Where the unit goes once these and all that drains have ended.
         private mutating func fit(after gone: [PlacedWork]) -> [PlacementCycle.Placement]? {
-            for work in draining { room.release(work.placement, freeing: work.used) }
-            for work in gone { room.release(work.placement, freeing: work.used) }
-            defer {
-                for work in gone.reversed() { room.reserve(work.placement, using: work.used) }
-                for work in draining.reversed() { room.reserve(work.placement, using: work.used) }
-            }
-            return QueueCycle.fit(unit.requests, in: &room)
+            for work in gone { later.release(work.placement, freeing: work.used) }
+            defer { for work in gone.reversed() { later.reserve(work.placement, using: work.used) } }
+            return QueueCycle.fit(
+                requests, in: &later, looks: &looks, on: goesToOne ? gone.first?.placement.node : nil)
         }
 
         /// Tries every order, and for each both the best place anywhere and the best place elsewhere.
         mutating func outcome(of set: [PlacedWork]) -> Outcome? {
-            guard fit(after: set) != nil else {
-                budget -= 1
-                return nil
-            }
+            guard fit(after: set) != nil else { return nil }
             for order in Self.orders(set) {
                 for elsewhere in [false, true] {
-                    budget -= 1
                     if let outcome = outcome(of: order, elsewhere: elsewhere) { return outcome }
                 }
             }
@@ -97,18 +139,24 @@ package struct Defragmentation: Equatable, Sendable {
             var moves: [Move] = []
             let before = room.quota
             defer {
-                for move in moves.reversed() { room.release(move.to) }
+                for move in moves.reversed() {
+                    room.release(move.to)
+                    later.release(move.to)
+                }
                 room.quota = before
+                later.quota = before
             }
             for work in order {
                 let avoided: Set<String> = elsewhere ? [work.placement.node] : []
                 room.quota = use
+                looks -= 1
                 guard let to = room.canPlace(work.request, avoiding: avoided) else { return nil }
                 room.reserve(to)
+                later.reserve(to)
                 use.add(to, of: work.request.placement.tenant)
                 moves.append(Move(work: work, to: to))
             }
-            room.quota = use
+            later.quota = use
             return fit(after: order).map { .moves(moves, then: $0) }
         }
 

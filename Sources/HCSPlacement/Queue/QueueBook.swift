@@ -21,6 +21,8 @@ package struct QueueBook: Equatable, Sendable {
     package internal(set) var claims: [UnitKey: Claim] = [:]
     /// Units that may not preempt before this time.
     var restsUntil: [UnitKey: Int64] = [:]
+    /// Units whose last search for victims ended before all was tried.
+    var cutOff: Set<UnitKey> = []
     /// When a unit's reservation ended in vain: it goes to the back of the line.
     var gaveUp: [UnitKey: Int64] = [:]
     /// Units for which no room would be enough, looked at again then.
@@ -37,6 +39,7 @@ package struct QueueBook: Equatable, Sendable {
         gaveUp = gaveUp.filter { units.contains($0.key) }
         hopelessUntil = hopelessUntil.filter { units.contains($0.key) }
         passedOver.formIntersection(units)
+        cutOff.formIntersection(units)
     }
 
     /// All room that is kept.

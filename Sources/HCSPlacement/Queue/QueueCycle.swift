@@ -17,8 +17,11 @@ package struct QueueCycle {
     static let preemptionsAtOnce = 8
     package static let nodesLookedAt = 400_000
     private static let leastLooks = 16
-    /// Sets of victims, or of moves, that are tried in one search.
-    static let searchLimit = 4_000
+    /// Places that one search for victims, or for moves, looks for: one for a workload, one for each member of a gang. So
+    /// it costs the same whatever is searched for.
+    package static let searchLimit = 32_000
+    /// All searches of one cycle together, those for reservations included.
+    package static let searchesLimit = 64_000
 
     let policy: QueuePolicy
     let input: QueueInput
@@ -37,6 +40,7 @@ package struct QueueCycle {
     /// For which no victims are enough.
     var inVain: RefusedRequests
     var preemptionsLeft = QueueCycle.preemptionsAtOnce
+    var searchLooksLeft = QueueCycle.searchesLimit
     private var looked: Set<[PlacementRequest]> = []
     private var looksLeft = 0
 
@@ -46,14 +50,16 @@ package struct QueueCycle {
     ///   - room: with all that is placed and all that drains in it; afterwards also what was decided and is kept.
     ///   - nodesLookedAt: for requests that are new to the cycle: what comes later in the order has its turn in one of
     ///     the next cycles.
+    ///   - searchLooks: places that all searches for victims may look for, one for each member of a gang.
     package static func run(
         _ input: QueueInput, policy: QueuePolicy, book: inout QueueBook, room: inout PlacementCycle,
-        nodesLookedAt: Int = QueueCycle.nodesLookedAt
+        nodesLookedAt: Int = QueueCycle.nodesLookedAt, searchLooks: Int = QueueCycle.searchesLimit
     ) -> [QueueDecision] {
         let nodes = room.snapshot.nodes.count
         // Given away and back: a copy of the room would be made in full.
         var cycle = QueueCycle(input, policy: policy, book: book, room: consume room)
         cycle.looksLeft = max(leastLooks, nodesLookedAt / max(1, nodes))
+        cycle.searchLooksLeft = searchLooks
         cycle.run()
         book = cycle.book
         room = cycle.room
@@ -162,16 +168,21 @@ package struct QueueCycle {
     }
 
     private mutating func preemptOrWait(_ unit: QueueUnit) {
-        let why = refused.reason(for: unit.requests) ?? "no room"
         guard !preempt(for: unit) else { return }
-        wait(unit, .room, why)
+        wait(unit, .room, whyNoRoom(unit))
+    }
+
+    /// Without figures that change all the time, as all reasons.
+    private func whyNoRoom(_ unit: QueueUnit) -> String {
+        let why = refused.reason(for: unit.requests) ?? "no room"
+        return why + (book.cutOff.contains(unit.key) ? "; the search for what to end for it was cut off" : "")
     }
 
     /// A unit that has room kept, or that has waited so long that room is to be kept for it.
     private mutating func serveReserved(_ unit: QueueUnit) {
         guard let claim = book.claims[unit.key] else {
             if !serve(unit) && !preempt(for: unit) && !reserve(for: unit) {
-                wait(unit, .room, refused.reason(for: unit.requests) ?? "no room")
+                wait(unit, .room, whyNoRoom(unit))
             }
             return
         }
@@ -234,6 +245,9 @@ package struct QueueCycle {
         let leaving = unit.members.map(\.id).filter(use.isEnding)
         var use = leaving.isEmpty ? use : use.onceEnded(leaving)
         if let why = use.objection(to: asked, for: unit.tenant) { return .overQuota(why) }
+        guard !Self.goTogether(unit.requests) else {
+            return placeTogether(unit, within: use, leaving: !leaving.isEmpty)
+        }
         defer { room.quota = nil }
         var done: [PlacementCycle.Placement] = []
         func undo(_ room: inout PlacementCycle) { for placement in done.reversed() { room.release(placement) } }
@@ -265,38 +279,13 @@ package struct QueueCycle {
     }
 
     /// Why the unit's tenant would pass its limit with it, the larger of each member's old and new place counted.
-    private func excess(of unit: QueueUnit, on placements: [PlacementCycle.Placement]) -> String? {
+    func excess(of unit: QueueUnit, on placements: [PlacementCycle.Placement]) -> String? {
         var use = use
         for (member, placement) in zip(unit.members, placements) {
             use.add(placement, of: unit.tenant)
             use.succeed(member.id, with: placement)
         }
         return use.excess(of: unit.tenant)
-    }
-
-    /// Where all members would go, within the quota that the room has; nil = they do not fit. The room stays as it was.
-    package static func fit(_ requests: [PlacementRequest], in room: inout PlacementCycle) -> [PlacementCycle
-        .Placement]?
-    {
-        var done: [PlacementCycle.Placement] = []
-        let quota = room.quota
-        defer {
-            for placement in done.reversed() { room.release(placement) }
-            room.quota = quota
-        }
-        for request in requests {
-            guard let placement = room.canPlace(request) else { return nil }
-            // What a whole device or TFLOPS come to is known only now.
-            if let use = room.quota as? QuotaUse, use.objection(to: placement, of: request.placement.tenant) != nil {
-                return nil
-            }
-            room.reserve(placement)
-            done.append(placement)
-            guard done.count < requests.count, var use = room.quota as? QuotaUse else { continue }
-            use.add(placement, of: request.placement.tenant)
-            room.quota = use
-        }
-        return done
     }
 
     /// The room as it will be when all that is to end has ended, without what `gone` names; other units' claims are
@@ -370,8 +359,9 @@ package struct QueueCycle {
     }
 
     /// Keeps the room that is free soonest: of what ends by its own limit first, then of what has run longest. False
-    /// where even the empty pool has no room.
+    /// where even the empty pool has no room, or where the cycle has searched enough.
     private mutating func reserve(for unit: QueueUnit) -> Bool {
+        guard searchLooksLeft > 0 else { return false }
         let ending = placed.sorted {
             ($0.latestEndMilliseconds ?? .max, $0.sinceMilliseconds, $0.id)
                 < ($1.latestEndMilliseconds ?? .max, $1.sinceMilliseconds, $1.id)
@@ -380,7 +370,7 @@ package struct QueueCycle {
             var room = future(for: unit.key, without: ending.prefix(count))
             // What ends makes room, and no quota: its tenant may start the next.
             room.quota = use.onceAllEnded
-            return Self.fit(unit.requests, in: &room)
+            return Self.fit(unit.requests, in: &room, looks: &searchLooksLeft)
         }
         guard var best = fit(ending.count) else {
             book.hopelessUntil[unit.key] = input.now + Self.restMilliseconds
