@@ -197,8 +197,12 @@ extension ClusterState {
     /// The room as one more request finds it: beside what is kept for other units, within its tenant's quota.
     package mutating func openRoom(for key: UnitKey? = nil, monotonic: Int64) -> PlacementCycle {
         var room = placementCycle(monotonic: monotonic)
-        let own = workloads.values.lazy.filter { UnitKey($0.id, PlacementRequest($0.spec)) == key }.map(\.id)
-        var use = QuotaUse(policy: policy, input: queueInput(focus: [], now: 0)).onceEnded(own)
+        let input = queueInput(focus: [], now: 0)
+        // Its own last attempts end before it starts.
+        let own = input.draining.map(\.id).filter { id in
+            key != nil && workloads[id].map { UnitKey(id, PlacementRequest($0.spec)) } == key
+        }
+        var use = QuotaUse(policy: policy, input: input).onceEnded(own)
         for (other, claim) in book.claims where other != key {
             for placement in claim.placements {
                 room.reserve(placement)

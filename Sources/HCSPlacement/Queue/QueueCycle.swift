@@ -342,6 +342,7 @@ package struct QueueCycle {
     /// Whether its tenant may have what is kept, once all has ended that is to end: others were ended for it, and what its
     /// tenant still stops does not make that vain.
     private func isWithinLimits(_ claim: QueueBook.Claim) -> Bool {
+        guard !policy.tenants.isEmpty else { return true }
         var use = use.onceAllEnded
         for placement in claim.placements { use.letGo(placement, of: claim.tenant) }
         for placement in claim.placements {

@@ -7,16 +7,16 @@ package struct QuotaUse: QuotaCheck {
         var pool: String
     }
 
-    private(set) var total: [String: Amounts] = [:]
-    private var byPool: [TenantPool: Amounts] = [:]
-    /// The part of `total` that is room kept for what waits: for limits and guarantees it counts, for the order it does not.
-    private var kept: [String: Amounts] = [:]
     private struct Ending {
         var tenant: String
         var amounts: Amounts
         var byPool: [String: Amounts]
     }
 
+    private(set) var total: [String: Amounts] = [:]
+    private var byPool: [TenantPool: Amounts] = [:]
+    /// The part of `total` that is room kept for what waits: for limits and guarantees it counts, for the order it does not.
+    private var kept: [String: Amounts] = [:]
     /// What was asked to end and has not, beyond what its workload was given since: that starts only when the old attempt
     /// has ended. For limits it counts, since it still runs; for guarantees and the order it does not: ending it once more
     /// makes no room.
