@@ -84,8 +84,7 @@ struct Growth {
 }
 
 func printGrowth(_ trace: Trace, _ what: String) throws {
-    let wanted = CommandLine.arguments.first { $0.hasPrefix("--sizes=") }?.dropFirst("--sizes=".count)
-    let sizes = wanted?.split(separator: ",").compactMap { Int($0) } ?? Growth.sizes
+    let sizes = wantedSizes ?? Growth.sizes
     for (name, measure) in [("core", Growth.core), ("whole cycle", Growth.cycle)] {
         print("growth of the \(name), repeated shapes, \(what), \(PackingPolicy.standard.rawValue), 130 % demand")
         let columns = [

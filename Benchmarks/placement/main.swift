@@ -2,9 +2,13 @@ import Foundation
 import HCSPlacement
 
 /// Decisions per second of the placement core on one thread (README.md).
-///   bench-placement [--variants | --cycle | --queue | --growth [--sizes=N,…]] [--policy=NAME] [NODES.csv PODS.csv]
+///   bench-placement [--variants | --cycle | --queue [--sizes=N] | --growth [--sizes=N,…]] [--policy=NAME] [NODES.csv PODS.csv]
 let arguments = CommandLine.arguments.dropFirst().filter { !$0.hasPrefix("--") }
 let sizes = [1213, 5000, 10000]
+/// `--sizes=N,…`: numbers of nodes in place of a table's own.
+let wantedSizes = CommandLine.arguments.first { $0.hasPrefix("--sizes=") }.map {
+    $0.dropFirst("--sizes=".count).split(separator: ",").compactMap { Int($0) }.filter { $0 > 0 }
+}
 let policies = PackingPolicy.allCases.filter { policy in
     let wanted = CommandLine.arguments.filter { $0.hasPrefix("--policy=") }
     return wanted.isEmpty || wanted.contains("--policy=\(policy.rawValue)")
@@ -156,7 +160,7 @@ do {
         exit(0)
     }
     if CommandLine.arguments.contains("--queue") {
-        try printQueueTable(trace, nodes: sizes[0])
+        for size in wantedSizes ?? [sizes[0]] { try printQueueTable(trace, nodes: size) }
         exit(0)
     }
     if CommandLine.arguments.contains("--growth") {

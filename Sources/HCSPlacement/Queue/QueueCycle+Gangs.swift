@@ -36,12 +36,10 @@ extension QueueCycle {
                 "its gang \($0.gang.name) lost member \($0.name): \($0.reason)"
             }
         }
-        for work in placed {
-            guard let why = cause(work.createdMilliseconds) else { continue }
-            decisions.append(.fail(work.id, reason: why))
-            forget(work)
-            lost.insert(work.id)
-        }
+        let failing = placed.filter { cause($0.createdMilliseconds) != nil }
+        for work in failing { decisions.append(.fail(work.id, reason: cause(work.createdMilliseconds) ?? "")) }
+        forget(failing)
+        lost.formUnion(failing.map(\.id))
         return queued.filter { work in
             guard let why = cause(work.createdMilliseconds) else { return true }
             decisions.append(.fail(work.id, reason: why))
@@ -56,8 +54,8 @@ extension QueueCycle {
         if let first = members.first(where: \.hasRun), !placed.isEmpty {
             for work in placed {
                 decisions.append(.regroup(work.id, reason: "its gang \(key.name) lost member \(first.name)"))
-                forget(work)
             }
+            forget(placed)
             let why = "gang \(key.name) lost member \(first.name): all of it is stopped and starts again together"
             wait(unit, .gang, why)
             return nil
@@ -75,12 +73,16 @@ extension QueueCycle {
         return nil
     }
 
-    /// It is asked to end: its room is free later and its tenant's limit too, its tenant's share now.
-    mutating func forget(_ work: PlacedWork) {
-        let tenant = work.request.placement.tenant
-        placed.removeAll { $0.id == work.id }
-        draining.append(DrainingWork(id: work.id, tenant: tenant, placement: work.placement, used: work.used))
-        use.remove(work.placement, of: tenant)
-        use.end(work.placement, of: work.id, tenant)
+    /// They are asked to end: their room is free later and their tenants' limits too, their tenants' shares now.
+    mutating func forget(_ works: [PlacedWork]) {
+        guard !works.isEmpty else { return }
+        let ids = Set(works.map(\.id))
+        placed.removeAll { ids.contains($0.id) }
+        for work in works {
+            let tenant = work.request.placement.tenant
+            draining.append(DrainingWork(id: work.id, tenant: tenant, placement: work.placement, used: work.used))
+            use.remove(work.placement, of: tenant)
+            use.end(work.placement, of: work.id, tenant)
+        }
     }
 }

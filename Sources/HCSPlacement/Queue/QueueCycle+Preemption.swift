@@ -78,8 +78,8 @@ extension QueueCycle {
             decisions.append(
                 .preempt(
                     work.id, reason: "preempted by \(unit.name) of tenant \(unit.tenant), priority \(unit.priority)"))
-            forget(work)
         }
+        forget(works)
         // Where nothing was ended for it, it waits for all that is being ended: some of that is its room.
         let waitsFor = works.isEmpty ? draining.map(\.id) : works.map(\.id)
         keep(
