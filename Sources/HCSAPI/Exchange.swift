@@ -84,6 +84,47 @@ package struct ThroughputReport: Hashable, Sendable, Codable {
     }
 }
 
+/// `POST /v1/throughput/forget`: what was reported of a card for a class of work counts no more. Strict.
+package struct ForgetThroughputRequest: Hashable, Sendable, Codable {
+    /// A name or alias of the catalogue, or the name in a record.
+    package var card: String
+    package var workloadClass: WorkloadClass
+    /// nil = of every precision.
+    package var precision: Precision?
+    /// nil = of every workload.
+    package var workload: String?
+    /// As the caller names itself.
+    package var by: String
+
+    package init(
+        card: String, workloadClass: WorkloadClass, precision: Precision? = nil, workload: String? = nil, by: String
+    ) {
+        self.card = card
+        self.workloadClass = workloadClass
+        self.precision = precision
+        self.workload = workload
+        self.by = by
+    }
+
+    package enum CodingKeys: String, CodingKey, CaseIterable { case card, workloadClass, precision, workload, by }
+
+    package init(from decoder: any Decoder) throws {
+        try decoder.rejectUnknownKeys(CodingKeys.self)
+        let c = try decoder.container(keyedBy: CodingKeys.self)
+        card = try c.decode(String.self, forKey: .card)
+        workloadClass = try c.decode(WorkloadClass.self, forKey: .workloadClass)
+        precision = try c.decodeIfPresent(Precision.self, forKey: .precision)
+        workload = try c.decodeIfPresent(String.self, forKey: .workload)
+        by = try c.decode(String.self, forKey: .by)
+    }
+
+    package func validate() throws(ModelError) {
+        try FleetText.check("card", card, atMost: APILimits.exchangeName)
+        if let workload { try FleetText.check("workload", workload, atMost: APILimits.exchangeName) }
+        try FleetText.check("by", by, atMost: APILimits.caller)
+    }
+}
+
 /// `GET /v1/exchange?class=C&precision=P`: the pool's cards for one class of work.
 package struct ExchangeView: Hashable, Sendable, Codable {
     package struct Card: Hashable, Sendable, Codable {

@@ -27,6 +27,12 @@ package struct NodeReport: Hashable, Sendable, Codable {
     /// Of the host itself, such as its memory: no device's. nil from an older agent.
     package var health: DeviceHealth?
 
+    /// A new field goes into `ReportWriter` too.
+    package enum CodingKeys: String, CodingKey, CaseIterable {
+        case apiVersion, agentVersion, bootID, node, sequence, agentStartMilliseconds, sentMilliseconds, host, devices
+        case workloads, vendors, probes, leases, escapes, topology, clearances, health
+    }
+
     package init(
         apiVersion: String = HCSVersion.api, agentVersion: String = HCSVersion.current, bootID: String, node: String,
         sequence: UInt64, agentStartMilliseconds: Int64, sentMilliseconds: Int64, host: HostFacts,

@@ -15,6 +15,7 @@ package enum Routes {
     package static let exchange = "/v1/exchange"
     package static let exchangeRate = "/v1/exchange/rate"
     package static let throughput = "/v1/throughput"
+    package static let forgetThroughput = "/v1/throughput/forget"
     package static let queue = "/v1/queue"
     package static let queuePolicy = "/v1/queue/policy"
     package static let defragmentation = "/v1/defragmentation"

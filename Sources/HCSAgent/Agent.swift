@@ -11,6 +11,7 @@ import HCSSystem
 import Hummingbird
 package import Logging
 import ServiceLifecycle
+import Synchronization
 import UnixSignals
 
 /// The daemon: reads its configuration, builds the parts, runs them until SIGTERM or SIGINT. Workloads go on after it.
@@ -75,9 +76,14 @@ package enum Agent {
         let state = parts.state
         let cycle = parts.cycle
         let node = configuration.nodeName
+        let writer = Mutex(ReportWriter())
         return [
             Publisher(
-                state: state, logger: logger, send: { _ = try await client.report($0) },
+                state: state, logger: logger,
+                send: { report in
+                    let text = try writer.withLock { try $0.write(report) }
+                    _ = try await client.report(text, node: report.node)
+                },
                 delivered: { await supervisor.delivered($0) }),
             AssignmentWatcher(
                 node: node, logger: logger,

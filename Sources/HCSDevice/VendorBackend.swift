@@ -1,8 +1,11 @@
 /// One vendor's management library, as the worker asks it. Used by one thread only; every call may hang or crash, which
 /// is why it runs in a worker process. A function that the library lacks, or that answers "not supported", costs its own
 /// value and nothing else.
-package protocol VendorBackend: AnyObject {
+package protocol VendorBackend: AnyObject, SendableMetatype {
     init()
+
+    /// Directories of the vendor's own that the library is looked for in, after the loader's.
+    static var directories: [String] { get }
 
     /// Finds, opens and starts the library.
     /// - Throws: `libraryMissing`, `symbolsMissing` (names them) or `initFailed`.

@@ -2,10 +2,10 @@ package import HCSModel
 
 /// The vendors a worker can ask. A new vendor is one line here and a folder in `Vendors/`.
 package enum VendorRegistry {
-    package static let backends: [Vendor: @Sendable () -> any VendorBackend] = [
-        .nvidia: { NVMLBackend() },
-        .ascend: { DCMIBackend() },
-        .hygon: { RSMIBackend() },
-        .cambricon: { CNDEVBackend() },
+    package static let backends: [Vendor: any VendorBackend.Type] = [
+        .nvidia: NVMLBackend.self,
+        .ascend: DCMIBackend.self,
+        .hygon: RSMIBackend.self,
+        .cambricon: CNDEVBackend.self,
     ]
 }

@@ -24,6 +24,10 @@ package actor VendorWorker {
     /// Milliseconds of the last sample that came in time.
     private var answer: Double?
     private var report: SymbolReport?
+    /// The paths whose change may bring the library.
+    private let places: [String]
+    /// What they looked like before the look that found no library, and when that was.
+    private var missing: (trace: DirectoryTrace, at: WorkerLifecycle.Instant)?
 
     /// Calls that fail one after the other before the worker is started anew: a driver that was reloaded answers
     /// "uninitialised" for ever.
@@ -43,6 +47,7 @@ package actor VendorWorker {
         self.timing = timing
         executor = ThreadExecutor(name: "\(source.vendor.rawValue)-lane")
         environment = Self.environment(for: source, host: hostEnvironment)
+        places = Self.places(for: source, libraryPath: environment["LD_LIBRARY_PATH"])
         lifecycle = WorkerLifecycle(timing: timing)
         published = Mutex(VendorStatus(vendor: source.vendor, simulated: source.isSimulated, state: .starting))
     }
@@ -52,6 +57,14 @@ package actor VendorWorker {
 
     /// The library it opened and what that lacks, since the last start; asks nothing.
     package var symbols: SymbolReport? { report }
+
+    private static func places(for source: VendorSource, libraryPath: String?) -> [String] {
+        switch source.kind {
+        case .simulated(let directory, _): [directory]
+        case .real:
+            LoaderSearch(libraryPath: libraryPath).places + (VendorRegistry.backends[source.vendor]?.directories ?? [])
+        }
+    }
 
     /// Only what is named: a worker must not find, say, a simulated host's state through the agent's own environment.
     private static func environment(for source: VendorSource, host: [String: String]) -> [String: String] {
@@ -75,7 +88,7 @@ extension VendorWorker {
         if isCondemned { end() }
         reapLeft()
         if process == nil {
-            guard left == nil, lifecycle.mayStart(now: .now) else {
+            guard left == nil, lifecycle.mayStart(now: .now), !isStillMissing() else {
                 lifecycle.waited()
                 publish()
                 return reading
@@ -108,6 +121,13 @@ extension VendorWorker {
         end()
     }
 
+    /// The last look found no library, and nothing has changed since then where one could be: a look is a process, this is
+    /// not.
+    private func isStillMissing() -> Bool {
+        guard let missing, WorkerLifecycle.Instant.now - missing.at < timing.missingTrust else { return false }
+        return DirectoryTrace(of: places) == missing.trace
+    }
+
     private func request(_ what: WorkerProtocol.Request, deadline: Duration) throws(DeviceError) -> JSONValue {
         guard process != nil else { throw DeviceError(.notRunning, "the worker is not running") }
         return try process?.request(what, deadline: deadline) ?? .null
@@ -126,6 +146,8 @@ extension VendorWorker {
     private func start() {
         lifecycle.starting()
         publish()
+        missing = nil
+        let trace = DirectoryTrace(of: places)
         var arguments = ["--vendor", source.vendor.rawValue]
         if case .simulated(let directory, _) = source.kind { arguments += ["--library-directory", directory] }
         do throws(DeviceError) {
@@ -137,6 +159,7 @@ extension VendorWorker {
             lifecycle.started(now: .now)
         } catch {
             // A library that is there and does not start is told apart from none.
+            if error.code == .libraryMissing { missing = (trace, .now) }
             let isThere = error.code == .initFailed || error.code == .symbolsMissing
             report = isThere ? (try? request(.symbols, deadline: timing.call)).flatMap { SymbolReport(json: $0) } : nil
             failed(error)
@@ -146,7 +169,7 @@ extension VendorWorker {
     private func failed(_ error: DeviceError) {
         switch error.code {
         case .libraryMissing, .symbolsMissing, .initFailed:
-            lifecycle.absent(error.description, now: .now)
+            lifecycle.absent(error.description, isThere: error.code != .libraryMissing, now: .now)
             condemn()
         case .deadlineMissed:
             lifecycle.missedDeadline(error.message, now: .now)

@@ -66,12 +66,13 @@ package struct WorkerLifecycle: Sendable {
 
     package mutating func crashed(_ why: String, now: Instant) { fail(.crashed, why, now: now) }
 
-    package mutating func absent(_ why: String, now: Instant) {
+    /// - Parameter isThere: the library was found and did not start, which takes ever longer to be tried again.
+    package mutating func absent(_ why: String, isThere: Bool, now: Instant) {
         state = .absent
         reason = why
         runningSince = nil
         failures = 0
-        absences = min(absences + 1, WorkerTiming.absentSlowdown)
+        absences = isThere ? min(absences + 1, WorkerTiming.absentSlowdown) : 1
         restartAt = now + timing.absentRetry * absences
     }
 

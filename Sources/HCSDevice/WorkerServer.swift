@@ -12,8 +12,8 @@ package struct WorkerServer: ~Copyable {
     private var tried = false
 
     package init?(vendor: Vendor, search: LibrarySearch) {
-        guard let make = VendorRegistry.backends[vendor] else { return nil }
-        backend = make()
+        guard let type = VendorRegistry.backends[vendor] else { return nil }
+        backend = type.init()
         self.vendor = vendor
         self.search = search
     }

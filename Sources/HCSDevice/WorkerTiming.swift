@@ -10,10 +10,14 @@ package struct WorkerTiming: Hashable, Sendable {
     package var killWait: Duration
     package var firstBackOff: Duration
     package var maximumBackOff: Duration
-    /// A library that was not there is looked for again after this, then twice this and so on to `absentSlowdown` times:
-    /// each look is a process.
+    /// A library that did not start is tried again after this, then twice this and so on to `absentSlowdown` times: each
+    /// look is a process. One that was not there is looked for when something changed in a place where it could be, no
+    /// sooner than that.
     package var absentRetry: Duration
     static let absentSlowdown = 5
+    /// A library that was not there is looked for after this although nothing changed: a file that was written over in
+    /// place changes no directory.
+    package var missingTrust: Duration
     /// A worker that ran this long has earned a fresh back-off.
     package var stableAfter: Duration
 
@@ -21,7 +25,7 @@ package struct WorkerTiming: Hashable, Sendable {
         call: Duration = .seconds(2), start: Duration = .seconds(15), grace: Duration = .seconds(1),
         killWait: Duration = .seconds(2), firstBackOff: Duration = .milliseconds(500),
         maximumBackOff: Duration = .seconds(60), absentRetry: Duration = .seconds(60),
-        stableAfter: Duration = .seconds(60)
+        missingTrust: Duration = .seconds(600), stableAfter: Duration = .seconds(60)
     ) {
         self.call = call
         self.start = start
@@ -30,6 +34,7 @@ package struct WorkerTiming: Hashable, Sendable {
         self.firstBackOff = firstBackOff
         self.maximumBackOff = maximumBackOff
         self.absentRetry = absentRetry
+        self.missingTrust = missingTrust
         self.stableAfter = stableAfter
     }
 }

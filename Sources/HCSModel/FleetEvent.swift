@@ -27,6 +27,8 @@ package struct FleetEvent: Hashable, Sendable, Codable {
         case alertFailed = "alert-failed"
         /// Somebody told what a workload does on a card.
         case throughputReported = "throughput-reported"
+        /// It counts no more.
+        case throughputForgotten = "throughput-forgotten"
     }
 
     package enum Severity: String, CaseIterable, Codable, Hashable, Sendable, Comparable {

@@ -6,6 +6,19 @@ package struct PlacementRefusal: Sendable, Equatable {
     package var summary: String
 }
 
+/// What stood in the way of a request, in words and as the names of filters.
+struct PlacementObstacles: Sendable {
+    var head: String
+    var filters: [String]
+    var tail: String
+
+    init(_ head: String, filters: [String] = [], tail: String = "") {
+        self.head = head
+        self.filters = filters
+        self.tail = tail
+    }
+}
+
 extension PlacementCycle {
     /// For every device whether the request fits there now, every objection, and what it is worth.
     package mutating func verdicts(for request: PlacementRequest) -> [PlacementVerdict] {
@@ -87,18 +100,19 @@ extension PlacementCycle {
 
     /// Why the request is refused, in one sentence: the same as long as the same kind of thing stands in the way.
     package mutating func refusal(of request: PlacementRequest) -> PlacementRefusal {
-        PlacementRefusal(summary: refusalSummary(of: request))
+        PlacementRefusal(summary: words(for: obstacles(to: request), request))
     }
 
-    private mutating func refusalSummary(of request: PlacementRequest) -> String {
+    /// What stands in the way of a request, but for what its tenant's quota says.
+    mutating func obstacles(to request: PlacementRequest) -> PlacementObstacles {
         let count = ranking.layout.deviceCount
-        guard count > 0 else { return "no node has reported a device" }
+        guard count > 0 else { return PlacementObstacles("no node has reported a device") }
         let name = request.runtime.rawValue
         let vendors = request.runtime.vendors
         let ofRuntime = zip(ranking.layout.kinds, ranking.layout.counts).reduce(0) {
             $0 + (vendors.contains($1.0.vendor) ? $1.1 : 0)
         }
-        guard ofRuntime > 0 else { return "none of the \(count) devices runs \(name)" }
+        guard ofRuntime > 0 else { return PlacementObstacles("none of the \(count) devices runs \(name)") }
         let slot = slot(of: request)
         let view = views[slot]
         if request.placement.devices > 1, ranking.fitsAnywhere(view) {
@@ -108,18 +122,42 @@ extension PlacementCycle {
                 case .link: ", each joined to each by a link of their maker"
                 case .sameNUMA: ", of one NUMA node"
                 }
-            return "no node has \(request.placement.devices) devices that fit\(how)"
+            return PlacementObstacles("no node has \(request.placement.devices) devices that fit\(how)")
         }
         let objections = ranking.objections(view, plugins.filters, snapshot)
         let names = plugins.filters.map(\.name).filter { $0 != "runtime" && objections.contains($0) }
         let others = count - ofRuntime
         let tail = others > 0 ? "; \(others) of other vendors" : ""
-        return "no device fits: none of \(ofRuntime) that run \(name) (\(names.joined(separator: ", ")))\(tail)"
+        return PlacementObstacles(
+            "no device fits: none of \(ofRuntime) that run \(name)", filters: names, tail: tail)
+    }
+
+    /// Alike requests of several tenants have the same obstacles, and each its own quota.
+    func words(for obstacles: PlacementObstacles, _ request: PlacementRequest) -> String {
+        guard !obstacles.filters.isEmpty else { return obstacles.head }
+        let names = obstacles.filters.map { $0 == "quota" ? quotaWords(for: request) : $0 }
+        return "\(obstacles.head) (\(names.joined(separator: ", ")))\(obstacles.tail)"
+    }
+
+    private static let poolsNamed = 3
+
+    /// Which pools are closed to a request and why, as far as they could have taken it.
+    private func quotaWords(for request: PlacementRequest) -> String {
+        let vendors = request.runtime.vendors
+        let pools = Set(ranking.layout.kinds.filter { vendors.contains($0.vendor) }.map(\.pool)).filter {
+            request.placement.pool == nil || request.placement.pool == $0
+        }
+        let closed = objectionsOfQuota(to: request).filter { pools.contains($0.pool) }.map { pool, why in
+            "\(pool.map { "pool \($0)" } ?? "outside of pools"): \(why)"
+        }
+        guard !closed.isEmpty else { return "quota" }
+        let more = closed.count > Self.poolsNamed ? "; and \(closed.count - Self.poolsNamed) more pools" : ""
+        return "quota: \(closed.prefix(Self.poolsNamed).joined(separator: "; "))\(more)"
     }
 
     /// One sentence on where the request stands now: that it fits, or why not.
     package mutating func summary(of request: PlacementRequest) -> String {
-        guard let placement = canPlace(request) else { return refusalSummary(of: request) }
+        guard let placement = canPlace(request) else { return refusal(of: request).summary }
         let devices = placement.grants.map(\.device.uuid).joined(separator: ", ")
         return "fits on \(placement.node), device\(placement.grants.count == 1 ? "" : "s") \(devices)"
     }

@@ -24,7 +24,7 @@ package struct PlacementCycle: Sendable {
     package private(set) var ranksSet = 0
     /// By slot what stood in the way when it was refused last: a cycle that fills changes it seldom, and to look for it
     /// takes a look at every device.
-    private var refusals: [Int: PlacementRefusal] = [:]
+    private var refusals: [Int: PlacementObstacles] = [:]
 
     /// - Parameter typical: what is asked for as a rule, each as often as it is: what packing keeps room for. Without any
     ///   it packs by best fit.
@@ -89,9 +89,9 @@ package struct PlacementCycle: Sendable {
     package mutating func place(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> Decision {
         guard let placement = canPlace(request, avoiding: nodes) else {
             let slot = slot(of: request)
-            let refusal = refusals[slot] ?? refusal(of: request)
-            refusals[slot] = refusal
-            return .refused(refusal)
+            let obstacles = refusals[slot] ?? obstacles(to: request)
+            refusals[slot] = obstacles
+            return .refused(PlacementRefusal(summary: words(for: obstacles, request)))
         }
         reserve(placement)
         return .placed(placement)
@@ -219,10 +219,16 @@ package struct PlacementCycle: Sendable {
 
     /// Pools that a filter of basis `quota` closes to the request's tenant: one device of each is asked for.
     private func closedPools(to request: PlacementRequest) -> [String?] {
+        objectionsOfQuota(to: request).map(\.pool)
+    }
+
+    func objectionsOfQuota(to request: PlacementRequest) -> [(pool: String?, why: String)] {
         guard !quotas.isEmpty else { return [] }
         return poolExamples.compactMap { pool, n, d in
             let node = snapshot.nodes[n]
-            return quotas.allSatisfy { $0.admits(request, on: node.devices[d], of: node) } ? nil : .some(pool)
+            return quotas.lazy.compactMap { $0.objection(to: request, on: node.devices[d], of: node) }.first.map {
+                (pool, $0)
+            }
         }
     }
 

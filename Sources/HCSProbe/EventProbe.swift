@@ -28,11 +28,16 @@ final class EventProbe<Source: EventSource>: Probe {
         case .failure(let error): reason = error.message
         case nil: reason = nil
         }
-        take(inbox.source.look(), reason, context)
+        var found = take(inbox.source.look(), reason, context)
         context.ready()
-        while !Readiness.wait([context.stop.number], milliseconds: Source.interval)[0] {
-            take(inbox.source.look(), reason, context)
+        while !Readiness.wait([context.stop.number], milliseconds: Self.interval(found))[0] {
+            found = take(inbox.source.look(), reason, context)
         }
+    }
+
+    /// Milliseconds until the next reading. Where there is nothing to read, what may come is hardware or a driver.
+    private static func interval(_ found: FileLook.Coverage) -> Int32 {
+        if case .nothing = found { max(Source.interval, 30_000) } else { Source.interval }
     }
 
     /// The source, and what its program told within `consume`; a reference, since the handler adds to it on this thread.
@@ -67,7 +72,7 @@ final class EventProbe<Source: EventSource>: Probe {
         while !Readiness.wait([context.stop.number, object.number], milliseconds: Source.refreshInterval)[0] {
             let kept = inbox.source.refresh(object)
             object.consume()
-            emit(kept + inbox.take(), context)
+            tell(kept + inbox.take(), context)
             let drops = object.newDrops()
             current.withLock { $0.dropped += drops }
             // What comes meanwhile is read together, so that like events become one.
@@ -75,7 +80,7 @@ final class EventProbe<Source: EventSource>: Probe {
         }
     }
 
-    private func take(_ look: FileLook, _ reason: String?, _ context: ProbeContext) {
+    private func take(_ look: FileLook, _ reason: String?, _ context: ProbeContext) -> FileLook.Coverage {
         let every = Source.interval / 1000
         let why = (reason ?? look.reason).map { "; \($0)" } ?? ""
         switch look.coverage {
@@ -83,12 +88,14 @@ final class EventProbe<Source: EventSource>: Probe {
         case .reads(let what): set(.polling, "reads \(what) every \(every) s\(why)")
         case .nothing(let what): set(.unavailable, "\(what)\(why)")
         }
-        emit(look.events, context)
+        tell(look.events, context)
+        return look.coverage
     }
 
-    private func emit(_ events: [ProbeEvent], _ context: ProbeContext) {
+    /// A reader that is behind is waited for: a counter's growth is told once, and a ring buffer holds what comes meanwhile.
+    private func tell(_ events: [ProbeEvent], _ context: ProbeContext) {
         guard !events.isEmpty else { return }
-        let lost = context.emit(events)
+        let lost = context.deliver(events)
         current.withLock {
             $0.events = events.reduce($0.events) { $0.saturatingAdd($1.count) }
             $0.dropped = lost.reduce($0.dropped) { $0.saturatingAdd($1.count) }

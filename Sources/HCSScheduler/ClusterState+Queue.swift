@@ -56,7 +56,8 @@ extension ClusterState {
             if let previous = record.previous {
                 input.draining.append(
                     DrainingWork(
-                        id: record.id, placement: placement(of: record, previous.grants, on: previous.node),
+                        id: record.id, tenant: record.spec.placement.tenant,
+                        placement: placement(of: record, previous.grants, on: previous.node),
                         used: used[record.id]?[previous.attempt] ?? [:]))
             }
             switch record.phase {
@@ -70,7 +71,8 @@ extension ClusterState {
                 guard let node = record.node else { continue }
                 input.draining.append(
                     DrainingWork(
-                        id: record.id, placement: placement(of: record, record.grants, on: node),
+                        id: record.id, tenant: record.spec.placement.tenant,
+                        placement: placement(of: record, record.grants, on: node),
                         used: used[record.id]?[record.attempt] ?? [:]))
             case .failed:
                 guard let gang = GangKey(PlacementRequest(record.spec)) else { continue }
@@ -195,7 +197,8 @@ extension ClusterState {
     /// The room as one more request finds it: beside what is kept for other units, within its tenant's quota.
     package mutating func openRoom(for key: UnitKey? = nil, monotonic: Int64) -> PlacementCycle {
         var room = placementCycle(monotonic: monotonic)
-        var use = QuotaUse(policy: policy, input: queueInput(focus: [], now: 0))
+        let own = workloads.values.lazy.filter { UnitKey($0.id, PlacementRequest($0.spec)) == key }.map(\.id)
+        var use = QuotaUse(policy: policy, input: queueInput(focus: [], now: 0)).onceEnded(own)
         for (other, claim) in book.claims where other != key {
             for placement in claim.placements {
                 room.reserve(placement)

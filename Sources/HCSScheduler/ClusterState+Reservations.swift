@@ -44,7 +44,7 @@ extension ClusterState {
         reservations.waiting = waiting
     }
 
-    private struct AttemptKey: Hashable {
+    struct AttemptKey: Hashable {
         var id: WorkloadID
         var attempt: Int
     }

@@ -36,7 +36,7 @@ extension ClusterState {
             .resized, "quota changed from \(old) to \(change.vram)", device: record.grants.first?.device, at: now)
         update(record)
         // Less is promised now, or less is asked for: something that waits may fit.
-        schedule(monotonic: monotonic, now: now)
+        scheduleSoon(monotonic: monotonic, now: now)
     }
 
     private func checkRoom(for record: WorkloadRecord, on grant: DeviceGrant, raisedTo quota: ByteCount)

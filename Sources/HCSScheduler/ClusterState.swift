@@ -44,6 +44,12 @@ package struct ClusterState: Sendable {
     static let recentRequestsKept = 256
     /// Work came, went or ended since the queue was last decided on.
     var hasNewsForQueue = true
+    /// Rounds of the queue over all that waits; of this scheduler process.
+    package private(set) var rounds: UInt64 = 0
+    /// What rounds may still look at before the next tick makes one.
+    private var recordsLeft = ClusterState.recordsBetweenTicks
+    /// Nodes and workloads that rounds look at between two ticks; the first of them is made in any case.
+    package static let recordsBetweenTicks = 20_000
     /// When this scheduler process began to listen, monotonic milliseconds.
     let openedAt: Int64
     private var nextSequence: UInt64
@@ -213,13 +219,9 @@ package struct ClusterState: Sendable {
         }
         guard old != record else { return }
         // What comes new is looked at when it comes.
-        // A start makes no room.
-        if let old,
-            old.phase != record.phase && record.phase != .running || old.grants != record.grants
-                || old.previous != record.previous
-        {
-            hasNewsForQueue = true
-        }
+        // A start makes no room, nor does what is only asked to end.
+        let isNews = old?.phase != record.phase && record.phase != .running && record.phase != .stopping
+        if let old, isNews || old.grants != record.grants || old.previous != record.previous { hasNewsForQueue = true }
         noteTransition(from: old, to: record)
         if record.phase != .queued { waits[record.id] = nil }
         remember(record, as: record.id)
@@ -284,29 +286,29 @@ package struct ClusterState: Sendable {
         moveOffFaultyDevices(of: report, faults: faults, monotonic: monotonic, now: now)
         expireReservations(of: report, monotonic: monotonic, now: now)
         // Most reports bring nothing that could place what waits: figures of use are looked at by the tick.
-        guard hasNewsForQueue || before.map({ !offersTheSame($0, as: report, monotonic: monotonic) }) ?? true else {
+        guard hasNewsForQueue || before.map({ !offersNoMore($0, as: report, monotonic: monotonic) }) ?? true else {
             return
         }
-        schedule(monotonic: monotonic, now: now)
+        scheduleSoon(monotonic: monotonic, now: now)
     }
 
-    /// Whether a report says of its node's room what was known before, apart from memory in use.
-    private func offersTheSame(_ before: NodeEntry, as report: NodeReport, monotonic: Int64) -> Bool {
+    /// Whether a report says of its node's room what was known before or less, apart from memory in use.
+    private func offersNoMore(_ before: NodeEntry, as report: NodeReport, monotonic: Int64) -> Bool {
         guard let old = before.report, let now = nodes[report.node], now.record == before.record,
             notReady(before, monotonic: monotonic) == nil, Self.unhealthy(before) == Self.unhealthy(now),
-            old.devices.count == report.devices.count, Self.isSame(old.workloads, report.workloads)
+            old.devices.count == report.devices.count, Self.hasAll(of: old.workloads, report.workloads)
         else { return false }
         return zip(old.devices, report.devices).allSatisfy {
             $0.health.band == $1.health.band && $0.blocked == $1.blocked && $0.localGranted == $1.localGranted
         }
     }
 
-    /// Whether the same attempts take room, those included that this scheduler does not know.
-    private static func isSame(_ old: [WorkloadObservation], _ now: [WorkloadObservation]) -> Bool {
-        old.count == now.count
-            && zip(old, now).allSatisfy {
-                $0.id == $1.id && $0.attempt == $1.attempt && ($0.phase == .ended) == ($1.phase == .ended)
-            }
+    /// Whether all attempts that took room still do, those included that this scheduler does not know. One more makes none.
+    private static func hasAll(of old: [WorkloadObservation], _ now: [WorkloadObservation]) -> Bool {
+        func live(_ seen: [WorkloadObservation]) -> Set<AttemptKey> {
+            Set(seen.lazy.filter { $0.phase != .ended }.map { AttemptKey(id: $0.id, attempt: $0.attempt) })
+        }
+        return live(old).isSubset(of: live(now))
     }
 
     /// Not newer than what is known. The agents' wall clocks order their processes, and a clock can be set back: so one
@@ -388,16 +390,17 @@ package struct ClusterState: Sendable {
         workloads.values.contains { !$0.phase.hasEnded && $0.spec.name == name }
     }
 
-    package mutating func delete(_ id: WorkloadID, monotonic: Int64, now: Int64) {
+    /// What it frees now, if anything, is given away at the next tick; what runs frees its room when it has ended.
+    package mutating func delete(_ id: WorkloadID, now: Int64) {
         guard let record = workloads[id] else { return }
         update(Reconciler.delete(record, now: now))
-        schedule(monotonic: monotonic, now: now)
     }
 
     /// Time passed: back-offs end, nodes fall silent.
     package mutating func tick(monotonic: Int64, now: Int64) {
         noteSilence(monotonic: monotonic, now: now)
         schedule(monotonic: monotonic, now: now)
+        recordsLeft = Self.recordsBetweenTicks
     }
 
     private mutating func forgetOldest() {
@@ -456,8 +459,20 @@ package struct ClusterState: Sendable {
         }
     }
 
+    /// Something may have made room: decides at once, or with the next tick where rounds since the last one have looked at
+    /// much already. So what comes by the thousand makes few rounds, and one by itself does not wait.
+    mutating func scheduleSoon(monotonic: Int64, now: Int64) {
+        guard recordsLeft > 0 else {
+            hasNewsForQueue = true
+            return
+        }
+        schedule(monotonic: monotonic, now: now)
+    }
+
     /// Decides on all that waits, then moves what is drained.
-    mutating func schedule(monotonic: Int64, now: Int64) {
+    private mutating func schedule(monotonic: Int64, now: Int64) {
+        rounds += 1
+        recordsLeft -= nodes.count + workloads.count
         runQueue(monotonic: monotonic, now: now)
         drain(monotonic: monotonic, now: now)
     }

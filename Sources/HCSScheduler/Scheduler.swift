@@ -189,9 +189,7 @@ package actor Scheduler {
 
     package func delete(_ idOrName: String) async throws(APIProblem) -> WorkloadView {
         let id = try state.record(idOrName).id
-        try await mutate { (state, monotonic, now) throws(APIProblem) in
-            state.delete(id, monotonic: monotonic, now: now)
-        }
+        try await mutate { (state, _, now) throws(APIProblem) in state.delete(id, now: now) }
         return try view(id.text)
     }
 
@@ -274,6 +272,11 @@ package actor Scheduler {
 
     package func report(_ report: ThroughputReport) async throws(APIProblem) -> ItemList<ThroughputRecord> {
         let records = try await mutate { (state, _, now) throws(APIProblem) in try state.report(report, now: now) }
+        return ItemList(items: records, revision: state.revision)
+    }
+
+    package func forget(_ request: ForgetThroughputRequest) async throws(APIProblem) -> ItemList<ThroughputRecord> {
+        let records = try await mutate { (state, _, now) throws(APIProblem) in try state.forget(request, now: now) }
         return ItemList(items: records, revision: state.revision)
     }
 

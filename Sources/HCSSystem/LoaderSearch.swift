@@ -40,6 +40,9 @@ package struct LoaderSearch: Sendable {
         "/lib/\(triplet)", "/usr/lib/\(triplet)", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
     ]
 
+    /// Where it looks for a library by its name alone, with the cache: what changes there may be a new library.
+    package var places: [String] { environment + (system + ["/etc/ld.so.cache"]).map(root.path) }
+
     /// The DT_RPATH directories of an image, expanded; none where it has a DT_RUNPATH, which switches them off.
     package func rpath(of image: ELFImage) -> [String] {
         image.runpath == nil ? directories(image.rpath, of: image) : []

@@ -29,6 +29,47 @@ import Testing
         #expect(try HCSJSON.decode(NodeReport.self, from: HCSJSON.encode(report)) == report)
     }
 
+    @Test func `the report writer leaves no field out, and writes what has changed since the last report`() throws {
+        var writer = ReportWriter()
+        var report = report
+        var other = report.devices[0]
+        other.device.id = DeviceID("GPU-2")
+        report.devices.append(other)
+        let id = try #require(WorkloadID("00000000-0000-4000-8000-000000000001"))
+        report.workloads = [WorkloadObservation(id: id, attempt: 1, phase: .running)]
+        report.vendors = [VendorStatus(vendor: .nvidia, simulated: true, state: .running)]
+        (report.leases, report.escapes, report.clearances) = ([], [], [])
+        report.topology = Topology()
+        report.health = DeviceHealth(score: 90, reasons: [])
+        func check(_ line: Int = #line) throws {
+            let text = try writer.write(report)
+            #expect(try HCSJSON.decode(NodeReport.self, from: text) == report, "line \(line)")
+            let written = try #require(JSONSerialization.jsonObject(with: text) as? [String: Any]).keys
+            let expected = Set(
+                try #require(
+                    JSONSerialization.jsonObject(with: HCSJSON.encode(report)) as? [String: Any]
+                ).keys)
+            #expect(Set(written) == expected, "line \(line)")
+        }
+        try check()
+        #expect(Mirror(reflecting: report).children.count == NodeReport.CodingKeys.allCases.count)
+        try check()
+        report.sequence += 1
+        report.host.hostname = "n2"
+        try check()
+        report.devices[1].sample = DeviceSample(memoryUsed: .gibibytes(2))
+        try check()
+        report.devices.swapAt(0, 1)
+        report.topology = nil
+        try check()
+        report.devices.removeFirst()
+        report.health = nil
+        try check()
+        report.devices = []
+        report.topology = Topology()
+        try check()
+    }
+
     @Test func `a field that a newer agent adds is ignored`() throws {
         var object = try #require(JSONSerialization.jsonObject(with: HCSJSON.encode(report)) as? [String: Any])
         object["addedLater"] = ["x": 1]

@@ -146,7 +146,7 @@ import Testing
         try pass(try read(inventory, samples), seed: 0)
         #expect(try read(inventory, samples).samples.count == 2)
         for seed in (part * 150)..<(part * 150 + 150) {
-            var random = SplitMix(state: seed)
+            var random = SplitMix64(state: seed)
             var (devices, figures) = (inventory, samples)
             for _ in 0...Int.random(in: 0..<4, using: &random) {
                 devices = Self.spoil(devices, &random)
@@ -177,18 +177,5 @@ import Testing
         #expect(throws: DeviceError.self) {
             try JSONValue(parsing: Array("[\(String(repeating: "9", count: 1000))]".utf8))
         }
-    }
-}
-
-/// SplitMix64.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

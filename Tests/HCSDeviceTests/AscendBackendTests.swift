@@ -128,7 +128,7 @@ import Testing
         let client = try Client(vendor: .ascend, stateFile: host.host.path, bytes: 64 << 20)
         let manager = try start(host, Self.simulated + variant)
         let id = host.host.devices[0].id
-        let seen = await eventually(within: .seconds(60)) {
+        let seen = await eventually {
             await manager.sample().samples[id]?.processes.contains { $0.pid == client.pid } == true
         }
         #expect(seen)
@@ -276,7 +276,7 @@ import Testing
         #expect(status.state == .crashed && status.reason?.contains("the driver does not answer") == true, "\(status)")
         host.host.setLibraryFaults([], of: .ascend)
         let id = host.host.devices[0].id
-        #expect(await eventually(within: .seconds(60)) { await manager.sample().samples[id]?.temperatureCelsius == 52 })
+        #expect(await eventually { await manager.sample().samples[id]?.temperatureCelsius == 52 })
         await manager.stop()
     }
 }

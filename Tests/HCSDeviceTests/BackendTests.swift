@@ -115,7 +115,7 @@ import Testing
         let client = try Client(vendor: vendor, stateFile: host.host.path, bytes: 64 << 20)
         let manager = try host.manager([vendor])
         let id = try #require(host.host.devices.first { $0.vendor == vendor }?.id)
-        let seen = await eventually(within: .seconds(60)) {
+        let seen = await eventually {
             let held = await manager.sample().samples[id]?.processes ?? []
             return held.contains { $0.pid == client.pid && $0.memory >= .mebibytes(64) }
         }

@@ -138,7 +138,7 @@ import Testing
         let client = try Client(vendor: .cambricon, stateFile: host.host.path, bytes: 64 << 20)
         let manager = try start(host, Self.simulated + variant)
         let ids = host.host.devices.map(\.id)
-        let seen = await eventually(within: .seconds(60)) {
+        let seen = await eventually {
             await manager.sample().samples[ids[0]]?.processes.contains {
                 $0.pid == client.pid && $0.memory >= .mebibytes(64)
             } == true
@@ -295,7 +295,7 @@ import Testing
         #expect(status.state == .crashed && status.reason?.contains("UNINITIALIZED") == true, "\(status)")
         host.host.setLibraryFaults([], of: .cambricon)
         let id = host.host.devices[0].id
-        #expect(await eventually(within: .seconds(60)) { await manager.sample().samples[id]?.temperatureCelsius == 39 })
+        #expect(await eventually { await manager.sample().samples[id]?.temperatureCelsius == 39 })
         await manager.stop()
     }
 }

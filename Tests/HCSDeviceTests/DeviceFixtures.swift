@@ -109,7 +109,7 @@ struct MadeLibrary {
 
     private static func end(of child: ChildProcess) async -> HCSModel.ExitStatus? {
         var status: HCSModel.ExitStatus?
-        _ = await eventually(within: .seconds(60)) {
+        _ = await eventually {
             status = try? child.poll()
             return status != nil
         }

@@ -69,7 +69,7 @@ import Testing
             call: .seconds(1), start: .seconds(1), grace: .milliseconds(50), firstBackOff: .seconds(60))
         let manager = try manager("read line <&3; while printf x >&3; do sleep 0.1; done", directory, timing: timing)
         // Were the deadline stretched by each byte, the megabyte a reply may have would take a day.
-        let missed = await eventually(within: .seconds(30)) {
+        let missed = await eventually {
             await manager.sample().workers.first?.missedDeadlines == 1
         }
         let status = try #require(await manager.statuses.first)
@@ -88,7 +88,7 @@ import Testing
                 trap '' TERM; echo $$ > \(directory.file("pid")); read number what <&3; answer $number true
                 rounds=0; while [ $((rounds += 1)) -lt 1200 ]; do read line <&3 || sleep 0.05; done
                 """, directory, timing: timing)
-        #expect(await eventually(within: .seconds(30)) { await manager.sample().workers.first?.missedDeadlines == 1 })
+        #expect(await eventually { await manager.sample().workers.first?.missedDeadlines == 1 })
         let pid = try #require(Int32(try String(contentsOfFile: directory.file("pid"), encoding: .utf8).dropLast()))
         #expect(await eventually { kill(pid, 0) != 0 && errno == ESRCH })
         #expect(await manager.statuses.first?.stuck == 0)

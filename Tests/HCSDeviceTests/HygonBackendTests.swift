@@ -440,7 +440,7 @@ private func plain(_ signals: SignalReadings) -> [String: Double] {
         let both = try holder(of: ["alloc", "\(64 << 20)", "device", "1", "alloc", "\(32 << 20)"], on: path)
         let one = try holder(of: ["alloc", "\(16 << 20)"], on: path)
         defer { for client in [both, one] { kill(client.processIdentifier, SIGKILL) } }
-        let hold = await eventually(within: .seconds(60)) {
+        let hold = await eventually {
             (try? SimulatedHost.open(path: path).usage().count) == 3
         }
         try #require(hold)

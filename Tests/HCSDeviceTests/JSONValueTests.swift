@@ -1,4 +1,5 @@
 import HCSDevice
+import HCSModel
 import HCSTestSupport
 import Testing
 
@@ -54,7 +55,7 @@ import Testing
 
     @Test(arguments: 0..<8)
     func `no input makes the reader fail otherwise than by an error`(seed: UInt64) {
-        var random = SplitMix(seed: seed)
+        var random = SplitMix64(state: seed)
         let document = Array(#"{"id":7,"ok":{"devices":[{"id":"GPU-\u0041","memory":85899345920,"x":-1.5e3}]}}"#.utf8)
         let alphabet = Array("{}[]\",:\\u0123456789eE+-.tfn \u{0}ÿ".utf8)
         for _ in 0..<4000 {
@@ -75,18 +76,5 @@ import Testing
                 _ = try? VendorInventory(json: value["ok"] ?? .null)
             }
         }
-    }
-}
-
-/// Steele, Lea, Flood: SplitMix64. Seeded, so that a failure can be run again.
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -199,7 +199,7 @@ import Testing
         #expect(devices.map(\.memory) == [.gibibytes(10), .gibibytes(20), .gibibytes(10)])
         let pid = client.pid
         // Without a word from the user CUDA takes the first instance.
-        let sees = await eventually(within: .seconds(60)) {
+        let sees = await eventually {
             await manager.sample().samples[devices[0].id]?.processes == [.init(pid: pid, memory: .gibibytes(1))]
         }
         #expect(sees)

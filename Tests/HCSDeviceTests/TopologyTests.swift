@@ -415,7 +415,7 @@ extension Vendor {
     }
 
     @Test func `random ways have a nearness that does not depend on the order`() {
-        var generator = SeededGenerator(seed: 4)
+        var generator = SplitMix64(state: 4)
         func slot() -> PCISlot {
             let depth = Int.random(in: 0...4, using: &generator)
             let bridges = (0..<depth).map { "0000:\($0)\(Int.random(in: 0...2, using: &generator)):00.0" }
@@ -433,18 +433,5 @@ extension Vendor {
             #expect(a.commonAncestor(with: b) == b.commonAncestor(with: a))
             #expect([.pix, .pxb, .phb, .same].contains(near) || a.commonAncestor(with: b) == nil)
         }
-    }
-}
-
-/// SplitMix64.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-    init(seed: UInt64) { state = seed }
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
-        return z ^ (z >> 31)
     }
 }

@@ -125,7 +125,7 @@ import Testing
             timing: .patient)
         let first = try #require(await manager.sample().workers.first)
         #expect(first.state == .running && first.reason == "nvmlDeviceGetCount_v2: ?[31mmismatch (999)")
-        #expect(await eventually(within: .seconds(60)) { await manager.sample().workers.first?.restarts ?? 0 > 0 })
+        #expect(await eventually { await manager.sample().workers.first?.restarts ?? 0 > 0 })
         await manager.stop()
     }
 }
@@ -136,7 +136,7 @@ import Testing
     {
         let host = try TestHost()
         let manager = try host.manager(timing: .hasty)
-        #expect(await eventually(within: .seconds(60)) { await manager.inventory().count == 5 })
+        #expect(await eventually { await manager.inventory().count == 5 })
         host.host.setLibraryFaults([.hangs], of: .ascend)
 
         let start = ContinuousClock.now
@@ -153,12 +153,12 @@ import Testing
 
         // A new worker is tried, hangs too, and counts on.
         #expect(
-            await eventually(within: .seconds(60)) {
+            await eventually {
                 let worker = await manager.sample().workers.first { $0.vendor == .ascend }
                 return worker?.missedDeadlines ?? 0 >= 2 && worker?.restarts ?? 0 >= 1
             })
         host.host.setLibraryFaults([], of: .ascend)
-        #expect(await eventually(within: .seconds(60)) { await manager.sample().samples[ascend] != nil })
+        #expect(await eventually { await manager.sample().samples[ascend] != nil })
         let back = try #require(await manager.statuses.first { $0.vendor == .ascend })
         #expect(back.state == .running && back.missedDeadlines == 0 && back.reason == nil)
         await manager.stop()
@@ -169,7 +169,7 @@ import Testing
         host.host.setLibraryFaults([.hangs], of: .nvidia)
         let manager = try host.manager([.nvidia], timing: .hasty)
         #expect(
-            await eventually(within: .seconds(60)) { await manager.sample().workers.first?.missedDeadlines ?? 0 >= 2 })
+            await eventually { await manager.sample().workers.first?.missedDeadlines ?? 0 >= 2 })
         await manager.stop()
         #expect(try await eventually { try workers(of: host.host.path).isEmpty })
         #expect(await manager.statuses.first?.stuck == 0)
@@ -209,7 +209,7 @@ import Testing
         #expect(status.state == .crashed && status.reason == "the worker ended during 'sample': killed by signal 11")
         #expect(sweep.workers.last?.state == .running && sweep.samples.count == 1)
         host.host.setLibraryFaults([], of: .cambricon)
-        #expect(await eventually(within: .seconds(60)) { await manager.sample().samples.count == 2 })
+        #expect(await eventually { await manager.sample().samples.count == 2 })
         #expect(await manager.statuses.first?.restarts == 1)
         await manager.stop()
     }
@@ -223,7 +223,7 @@ import Testing
         #expect(await manager.sample().workers.first?.state == .crashed)
         host.host.setLibraryFaults([], of: .nvidia)
         var sweep = DeviceSweep()
-        _ = await eventually(within: .seconds(60)) {
+        _ = await eventually {
             sweep = await manager.sample()
             return !sweep.samples.isEmpty
         }
@@ -275,7 +275,7 @@ import Testing
             #expect(await eventually { await manager.sample().workers.first?.state == .running })
             // Dropped without stop: as when the agent is killed.
         }
-        #expect(try await eventually(within: .seconds(30)) { try workers(of: host.host.path).isEmpty })
+        #expect(try await eventually { try workers(of: host.host.path).isEmpty })
     }
 }
 

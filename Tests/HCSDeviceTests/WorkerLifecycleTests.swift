@@ -54,20 +54,26 @@ import Testing
         #expect(life.backOff(Int.max) == .seconds(60))
     }
 
-    @Test func `an absent library is looked for after a minute, then ever less often, and costs no back-off`() {
+    @Test func `a library that does not start is tried after a minute, then ever less often, and costs no back-off`() {
         var life = WorkerLifecycle(timing: WorkerTiming())
         life.starting()
-        life.absent("not found", now: start)
+        life.absent("no driver", isThere: true, now: start)
         life.waited()
-        #expect(life.state == .absent && life.reason == "not found")
+        #expect(life.state == .absent && life.reason == "no driver")
         #expect(!life.mayStart(now: at(59)) && life.mayStart(now: at(60)))
-        life.absent("not found", now: start)
+        life.absent("no driver", isThere: true, now: start)
         #expect(!life.mayStart(now: at(119)) && life.mayStart(now: at(120)))
-        for _ in 0..<100 { life.absent("not found", now: start) }
+        for _ in 0..<100 { life.absent("no driver", isThere: true, now: start) }
         #expect(!life.mayStart(now: at(299)) && life.mayStart(now: at(300)))
         life.started(now: start)
-        life.absent("not found", now: start)
+        life.absent("no driver", isThere: true, now: start)
         #expect(life.mayStart(now: at(60)))
+    }
+
+    @Test func `a library that is not there may be looked for each minute`() {
+        var life = WorkerLifecycle(timing: WorkerTiming())
+        for _ in 0..<10 { life.absent("not found", isThere: false, now: start) }
+        #expect(life.state == .absent && !life.mayStart(now: at(59)) && life.mayStart(now: at(60)))
     }
 
     @Test func `nothing is started beside a stuck worker, and it stays hung until it is gone`() {

@@ -18,7 +18,7 @@ import Testing
         HealthFixtures.device("NPU-1", pci: nil, vendor: .ascend),
     ]
 
-    private func event(_ g: inout SeededGenerator, misses: inout UInt64, now: Int64) -> Event {
+    private func event(_ g: inout SplitMix64, misses: inout UInt64, now: Int64) -> Event {
         switch Int.random(in: 0..<10, using: &g) {
         case 0...3:
             return .fault(
@@ -52,7 +52,7 @@ import Testing
 
     @Test(arguments: 0..<60)
     func `any history gives scores of 0 to 100 that follow from their reasons`(seed: UInt64) throws {
-        var g = SeededGenerator(seed: seed)
+        var g = SplitMix64(state: seed)
         var analyzer = HealthFixtures.analyzer(Self.devices)
         var now = HealthFixtures.start
         var misses: UInt64 = 0
@@ -85,7 +85,7 @@ import Testing
 
     @Test(arguments: 0..<30)
     func `an export and import at any point changes no later verdict on a device's latches`(seed: UInt64) {
-        var g = SeededGenerator(seed: seed &+ 1000)
+        var g = SplitMix64(state: seed &+ 1000)
         var one = HealthFixtures.analyzer(Self.devices)
         var misses: UInt64 = 0
         for step in 0..<100 {

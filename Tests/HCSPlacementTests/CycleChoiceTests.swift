@@ -20,6 +20,10 @@ extension PlacementCycle {
     mutating fileprivate func devices(_ request: PlacementRequest, avoiding nodes: Set<String> = []) -> [String]? {
         placed(place(request, avoiding: nodes))?.grants.map(\.device.uuid)
     }
+
+    mutating fileprivate func why(_ request: PlacementRequest) -> String? {
+        if case .refused(let refusal) = place(request) { refusal.summary } else { nil }
+    }
 }
 
 @Suite struct CycleChoiceTests {
@@ -212,7 +216,19 @@ extension PlacementCycle {
             cycle.verdicts(for: work).map(\.reasons) == [
                 ["tenant red may have no more in lab"], ["tenant red may have no more in prod"],
             ])
-        #expect(cycle.refusal(of: work).summary == "no device fits: none of 2 that run cuda (quota)")
+        for tenant in ["red", "blue"] {
+            let asks = ask(8, PlacementSpec(tenant: tenant))
+            let both =
+                "quota: pool lab: tenant \(tenant) may have no more in lab; pool prod: tenant \(tenant) may have no more in prod"
+            let one = ask(8, PlacementSpec(pool: "prod", tenant: tenant))
+            #expect(cycle.refusal(of: asks).summary == "no device fits: none of 2 that run cuda (\(both))")
+            // What alike requests share is kept; whose quota it is, is not.
+            #expect(cycle.why(asks) == cycle.refusal(of: asks).summary)
+            #expect(
+                cycle.why(one)
+                    == "no device fits: none of 2 that run cuda (pool, quota: pool prod: tenant \(tenant) may have no more in prod)"
+            )
+        }
         cycle.quota = Allowed(pools: ["lab", "prod"])
         #expect(cycle.devices(ask(8, PlacementSpec(pool: "lab", tenant: "red"))) == ["d1"])
     }

@@ -17,13 +17,13 @@ import Testing
     }
 
     private struct World {
-        var generator: SplitMix
+        var generator: SplitMix64
         var nodes: [NodeState] = []
 
         mutating func pick<T>(_ values: [T]) -> T { values[Int.random(in: values.indices, using: &generator)] }
 
         init(seed: UInt64) {
-            generator = SplitMix(state: seed)
+            generator = SplitMix64(state: seed)
             for n in 0..<12 {
                 let model = pick(["T4", "A10", "H100"])
                 let other = pick([model, model, "V100"])

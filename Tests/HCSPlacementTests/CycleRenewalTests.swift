@@ -5,11 +5,11 @@ import Testing
 /// A cycle that is kept takes in what changed; these compare it with one that is made anew from the same snapshot.
 @Suite struct CycleRenewalTests {
     private struct World {
-        var generator: SplitMix
+        var generator: SplitMix64
         let kinds: [PlacementRequest]
 
         init(seed: UInt64) {
-            generator = SplitMix(state: seed)
+            generator = SplitMix64(state: seed)
             kinds = (1...8).map { i in
                 PlacementRequest(
                     runtime: .cuda, vram: .gibibytes(UInt64(4 * i)),

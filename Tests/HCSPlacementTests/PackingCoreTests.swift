@@ -1,4 +1,5 @@
 import Foundation
+import HCSModel
 import HCSPlacement
 import Testing
 

@@ -107,7 +107,7 @@ func request(_ gibibytes: UInt64, _ runtime: Runtime = .cuda) -> PlacementReques
 
     @Test func `equal input gives equal output, and no device is ever promised more than it has`() {
         for seed in UInt64(1)...50 {
-            var generator = SplitMix(state: seed)
+            var generator = SplitMix64(state: seed)
             let devices = (0..<8).map { i in
                 device(
                     "d\(i)", memory: UInt64.random(in: 1...100, using: &generator),
@@ -125,17 +125,5 @@ func request(_ gibibytes: UInt64, _ runtime: Runtime = .cuda) -> PlacementReques
                 #expect(after.granted <= after.device.memory)
             }
         }
-    }
-}
-
-/// A small repeatable generator (SplitMix64, public domain algorithm by Sebastiano Vigna).
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var z = state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

@@ -117,7 +117,7 @@ import Testing
     @Test(arguments: 1...40) func `every change that is proposed is true, and the next larger amount does not fit`(
         _ seed: UInt64
     ) throws {
-        var generator = SplitMix(state: seed)
+        var generator = SplitMix64(state: seed)
         func pick<T>(_ values: [T]) -> T { values[Int.random(in: values.indices, using: &generator)] }
         let nodes = (0..<4).map { n in
             NodeState(

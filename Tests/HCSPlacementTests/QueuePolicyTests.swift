@@ -117,7 +117,7 @@ import Testing
     /// the same cycle; and nothing is placed behind lower priority.
     @Test func `in every cycle each place goes to the tenant with the smallest share`() {
         for seed in 0..<40 {
-            var random = SplitMix(state: UInt64(seed))
+            var random = SplitMix64(state: UInt64(seed))
             var world = QueueWorld([[80, 80], [80, 80]])
             world.policy.preemption = false
             world.policy.tenants = [.init(name: "a", weight: 2), .init(name: "b"), .init(name: "c", weight: 0.5)]
@@ -196,7 +196,7 @@ import Testing
     @Test func `no plan is larger than it must be`() {
         var found = 0
         for seed in 0..<150 {
-            var random = SplitMix(state: UInt64(seed))
+            var random = SplitMix64(state: UInt64(seed))
             let nodes = 3
             var world = QueueWorld(Array(repeating: [40], count: nodes))
             var free = Array(repeating: 40, count: nodes)

@@ -129,7 +129,7 @@ struct QueueWorld {
             case .preempt(let id, _), .regroup(let id, _):
                 guard let index = placed.firstIndex(where: { $0.id == id }) else { continue }
                 let work = placed.remove(at: index)
-                draining.append(DrainingWork(id: id, placement: work.placement, used: work.used))
+                stop(work)
                 queued.append(
                     QueuedWork(
                         id: id, name: work.name, request: work.request, createdMilliseconds: work.createdMilliseconds,
@@ -140,6 +140,18 @@ struct QueueWorld {
             case .wait: continue
             }
         }
+    }
+
+    /// It is asked to end, as by an order.
+    mutating func stop(_ name: String) {
+        for work in placed where work.name == name { stop(work) }
+        end(name)
+    }
+
+    private mutating func stop(_ work: PlacedWork) {
+        draining.append(
+            DrainingWork(
+                id: work.id, tenant: work.request.placement.tenant, placement: work.placement, used: work.used))
     }
 
     /// What drains has ended, after so many seconds.

@@ -1,5 +1,6 @@
 import HCSModel
 import HCSSystem
+import HCSTestSupport
 import Synchronization
 import Testing
 
@@ -49,5 +50,49 @@ import Testing
         #expect(numbers(Array(context.deliver((5...9).map { event($0) }, patience: 2))) == [8, 9])
         stop.signal()
         #expect(numbers(Array(context.deliver([event(10), event(11)]))) == [11])
+    }
+
+    /// Tells three things at its first look and none later.
+    private struct OnceOnly: EventSource {
+        static let name = "once-only"
+        static let tracepoint: String? = nil
+        static let program: StaticString? = nil
+        static let interval: Int32 = 5
+        private var events: [ProbeEvent]
+
+        init(options: ProbeOptions) {
+            events = (1...3).map {
+                .host(HostEvent(.holderExit, seen: .polling(), severity: .info, pid: $0, message: ""))
+            }
+        }
+
+        mutating func event(from bytes: UnsafeRawBufferPointer) -> ProbeEvent? { nil }
+
+        mutating func look() -> FileLook {
+            defer { events = [] }
+            return FileLook(events: events, coverage: .reads("a list"))
+        }
+    }
+
+    @Test func `what a polling probe saw is not lost to a reader that is behind`() async throws {
+        let stop = try WakeUp()
+        let taken = Mutex<[ProbeEvent]>([])
+        let refusals = Mutex(0)
+        let context = ProbeContext(stop: stop, ready: {}) { events in
+            // The first two tries find no room.
+            let tries = refusals.withLock {
+                $0 += 1
+                return $0
+            }
+            guard tries > 2 else { return events[...] }
+            taken.withLock { $0 += events }
+            return []
+        }
+        let probe = try #require(EventProbe<OnceOnly>(options: ProbeOptions(useBPF: false)))
+        let thread = try WorkerThread(name: "once-only") { probe.run(context) }
+        #expect(await eventually { taken.withLock { $0.count } == 3 })
+        stop.signal()
+        thread.join()
+        #expect(numbers(taken.withLock { $0 }) == [1, 2, 3] && probe.status().dropped == 0)
     }
 }

@@ -61,7 +61,7 @@ import Testing
         let sender = RecordingSender { _ in await gate.pass() }
         try await delivering(queue, sender) {
             await gate.open()
-            #expect(await eventually(within: .seconds(60)) { queue.status.delivered == UInt64(AlertQueue.capacity) })
+            #expect(await eventually { queue.status.delivered == UInt64(AlertQueue.capacity) })
         }
         let alerts = sender.alerts
         #expect(alerts.count { $0.event.severity == .critical } == 20, "the worst are the last to be dropped")
@@ -91,7 +91,7 @@ import Testing
         let told = Mutex<[String]>([])
         try await delivering(queue, sender, gaveUp: { text in told.withLock { $0.append(text) } }) {
             queue.offer((1...4).map { event($0, device: "d\($0)") })
-            #expect(await eventually(within: .seconds(60)) { queue.status.delivered == 2 && queue.status.failed == 2 })
+            #expect(await eventually { queue.status.delivered == 2 && queue.status.failed == 2 })
         }
         #expect(sender.alerts.map(\.event.sequence) == [1, 2, 2, 2, 3, 4])
         #expect(
@@ -117,7 +117,7 @@ import Testing
                     _ = try await scheduler.receive(reports.make([gpu("a", score: round % 2 == 0 ? 100 : 0)]))
                 }
                 #expect(
-                    await eventually(within: .seconds(60)) { queues[1].status.queued == 0 && !works.alerts.isEmpty })
+                    await eventually { queues[1].status.queued == 0 && !works.alerts.isEmpty })
                 #expect(await scheduler.alertStatus().items.map(\.receiver) == ["hangs", "works"])
                 #expect(queues[0].status.delivered == 0)
                 await gate.open()
@@ -167,7 +167,7 @@ import Testing
         let queue = AlertQueue(name: "w", threshold: .warning, clock: ManualClock())
         try await delivering(queue, sender) {
             queue.offer([event(9)])
-            #expect(await eventually(within: .seconds(60)) { queue.status.delivered == 1 })
+            #expect(await eventually { queue.status.delivered == 1 })
         }
         let request = try #require(server.requests.first)
         let parts = try #require(request.range(of: "\r\n\r\n"))
@@ -257,7 +257,7 @@ import Testing
                 let text = (try? String(contentsOfFile: "\(path).\(file)", encoding: .utf8)) ?? ""
                 let pid = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
                 #expect(
-                    await eventually(within: .seconds(30)) {
+                    await eventually {
                         let stat = try? String(contentsOfFile: "/proc/\(pid)/stat", encoding: .utf8)
                         return stat?.contains(") Z ") ?? true
                     })

@@ -44,6 +44,56 @@ import Testing
         #expect(await second.throughput().items.map(\.count) == [1, 1])
     }
 
+    @Test func `what was reported of a card and class is taken back, and stays so`() async throws {
+        let store = MemoryStore()
+        let scheduler = try await open(store)
+        func rate(_ scheduler: Scheduler) async throws -> Double {
+            try await scheduler.exchangeRate(from: "910B3", to: "A100-80G", class: .decode, precision: .fp16).rate
+        }
+        let figures = try await rate(scheduler)
+        _ = try await scheduler.report(report())
+        _ = try await scheduler.report(report(workload: "qwen"))
+        var training = report(baseline: nil)
+        training.workloadClass = .training
+        _ = try await scheduler.report(training)
+        #expect(try await rate(scheduler) != figures)
+        func forget(_ card: String, _ precision: Precision? = nil, _ workload: String? = nil) async throws -> [String] {
+            try await scheduler.forget(
+                ForgetThroughputRequest(
+                    card: card, workloadClass: .decode, precision: precision, workload: workload, by: "ada@host")
+            ).items.map(\.key.workload)
+        }
+        #expect(try await forget("910B3", .bf16).isEmpty)
+        #expect(try await forget("910B3", nil, "llama") == ["llama"])
+        #expect(try await forget("910B3") == ["qwen"])
+        #expect(try await rate(scheduler) == figures)
+        let revision = await scheduler.revision
+        #expect(try await forget("910B3").isEmpty)
+        #expect(await scheduler.revision == revision)
+        // By an alias too; another class and the baseline's card had stayed.
+        #expect(await scheduler.throughput().items.count == 3)
+        #expect(try await forget("a100 80gb") == ["llama", "qwen"])
+        let events = await scheduler.events(
+            after: 0, limit: 10, wait: .zero, filter: EventFilter(kinds: [.throughputForgotten]))
+        #expect(events.items.map(\.by) == ["ada@host", "ada@host", "ada@host"])
+        #expect(events.items.last?.message == "what llama, qwen did on NVIDIA A100-SXM4-80GB (decode) counts no more")
+        #expect(try await open(store).throughput().items.map(\.key.workloadClass) == [.training])
+        await #expect { _ = try await forget("A100-8OG") } throws: { ($0 as? APIProblem)?.status == 404 }
+        await #expect { _ = try await forget("910B3", nil, "a\nb") } throws: { ($0 as? APIProblem)?.status == 400 }
+    }
+
+    @Test func `what was reported of a card that left the catalogue can be taken back`() async throws {
+        let store = MemoryStore()
+        let old = ThroughputRecord(
+            key: .init(card: "Gone 9", workloadClass: .decode, precision: .fp16, workload: "w", unit: "tokens/s"),
+            values: [1], count: 1, updatedMilliseconds: 1)
+        _ = try await store.commit(StateChange(throughput: [old]), expecting: .zero)
+        let scheduler = try await open(store)
+        let request = ForgetThroughputRequest(card: "Gone 9", workloadClass: .decode, by: "ada")
+        #expect(try await scheduler.forget(request).items == [old])
+        #expect(await scheduler.throughput().items.isEmpty)
+    }
+
     @Test func `what is not understood is refused, and nothing is kept of it`() async throws {
         let scheduler = try await open()
         var twin = report("A100-80G")

@@ -107,15 +107,18 @@ extension SimulatedPool {
 
     private func overQuota() -> [String] {
         var vram: [String: UInt64] = [:], devices: [String: Int] = [:], west: UInt64 = 0
-        for record in state.workloads.values where record.phase == .assigned || record.phase == .running {
+        func bytes(_ grants: [DeviceGrant]) -> UInt64 { grants.reduce(0) { $0 + $1.quota.bytes } }
+        for record in state.workloads.values {
             let tenant = record.spec.placement.tenant
-            vram[tenant, default: 0] += record.grants.reduce(0) { $0 + $1.quota.bytes }
-            devices[tenant, default: 0] += record.grants.count
-            guard let node = record.node else { continue }
-            if tenant == "c" {
-                west += record.grants.reduce(0) { $0 + $1.quota.bytes }
-                if ["n1", "n2"].contains(node) { return ["c runs on \(node), outside its pools"] }
-            }
+            // One that was moved runs only once its old attempt has ended: the larger of both counts.
+            let present = record.phase.hasEnded ? [] : record.grants
+            let old = record.previous.flatMap { strays.contains("\(record.id) \($0.attempt)") ? nil : $0 }
+            let ending = old?.grants ?? []
+            vram[tenant, default: 0] += max(bytes(present), bytes(ending))
+            devices[tenant, default: 0] += max(present.count, ending.count)
+            if tenant == "c" { west += max(bytes(present), bytes(ending)) }
+            guard record.phase == .assigned || record.phase == .running, let node = record.node else { continue }
+            if tenant == "c", ["n1", "n2"].contains(node) { return ["c runs on \(node), outside its pools"] }
             if record.spec.placement.pool == "east", !["n1", "n2"].contains(node) {
                 return ["\(record.spec.name) wants pool east and is on \(node)"]
             }

@@ -180,6 +180,32 @@ private typealias ExitStatus = HCSModel.ExitStatus
         }
     }
 
+    @Test func `what is drained counts once, and what is deleted until it has ended`() async throws {
+        let scheduler = try await open(
+            QueuePolicy(tenants: [.init(name: "a", quota: .init(limit: AmountBound(vram: .gibibytes(60))))]))
+        var one = ReportMaker(node: "n1")
+        var two = ReportMaker(node: "n2")
+        _ = try await scheduler.receive(one.make([gpu("x")]))
+        let first = try await scheduler.submit(work("w1", 40, tenant: "a"))
+        _ = try await scheduler.receive(one.make([gpu("x")], workloads: [seen(first, .running)]))
+        _ = try await scheduler.receive(two.make([gpu("y")]))
+        _ = try await scheduler.cordon(CordonRequest(target: "n1", reason: "x", by: "ada", drain: true))
+        #expect(try await scheduler.view("w1").node == "n2")
+        #expect(try await scheduler.submit(work("w2", 20, tenant: "a")).phase == .assigned)
+        _ = try await scheduler.receive(
+            one.make([gpu("x")], workloads: [seen(first, .ended, exit: ExitStatus(signal: 15))]))
+        _ = try await scheduler.receive(two.make([gpu("y")], workloads: [seen(first, .running, attempt: 2)]))
+        _ = try await scheduler.delete("w1")
+        let again = try await scheduler.submit(work("w3", 40, tenant: "a"))
+        #expect(
+            again.message
+                == "tenant a would pass its limit of 60Gi of device memory until what is being stopped has ended")
+        #expect(try await scheduler.plan(work("w4", 40, tenant: "a")).summary == again.message)
+        _ = try await scheduler.receive(
+            two.make([gpu("y")], workloads: [seen(first, .ended, attempt: 2, exit: ExitStatus(signal: 15))]))
+        #expect(try await scheduler.view("w3").phase == .assigned)
+    }
+
     @Test func `a plan of moves is only carried out where the policy allows it, and then makes room`() async throws {
         let ask = { (run: Bool) in DefragmentationRequest(workload: "large", run: run, by: "ada@host") }
         for isAllowed in [false, true] {

@@ -48,3 +48,11 @@ func gpu(
 func spec(_ name: String, vram: UInt64 = 8, restart: RestartPolicy = .onDeviceFault) -> WorkloadSpec {
     WorkloadSpec(name: name, command: ["/bin/true"], runtime: .cuda, vram: .gibibytes(vram), restart: restart)
 }
+
+extension SchedulerClient {
+    /// As an agent of the node `node`, by default the report's own, sends it.
+    func report(_ report: NodeReport, node: String? = nil) async throws -> ReportReceipt {
+        var writer = ReportWriter()
+        return try await self.report(try writer.write(report), node: node ?? report.node)
+    }
+}

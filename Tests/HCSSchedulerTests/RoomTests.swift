@@ -162,7 +162,7 @@ import Testing
             id, to: WorkloadChange(vram: .gibibytes(20)), monotonic: pool.monotonic, now: pool.now)
         #expect(try pool.target(60) == "n1")
         try pool.report("n1", [gpu("a")], workloads: [WorkloadObservation(id: id, attempt: 1, phase: .running)])
-        pool.state.delete(id, monotonic: pool.monotonic, now: pool.now)
+        pool.state.delete(id, now: pool.now)
         #expect(try pool.target(70) == "n2")
         try pool.report("n1", [gpu("a")], workloads: [WorkloadObservation(id: id, attempt: 1, phase: .ended)])
         #expect(try pool.target(70) == "n1")
@@ -177,7 +177,7 @@ import Testing
             try pool.report("n2", [gpu("b")])
         }
         #expect(pool.state.workloads[id]?.node != "n1" || pool.state.workloads[id]?.previous != nil)
-        pool.state.delete(id, monotonic: pool.monotonic, now: pool.now)
+        pool.state.delete(id, now: pool.now)
         try pool.report("n1", [gpu("a")], workloads: [WorkloadObservation(id: id, attempt: 1, phase: .ended)])
         #expect(try pool.target(70) == "n2")
         for _ in 0..<14 {

@@ -50,6 +50,8 @@ struct SimulatedPool {
     var waited: [WorkloadID: (since: Int64, calm: Int, ahead: Int)] = [:]
     var largestWait = 0
     var counts: [String: Int] = [:]
+    /// Attempts that a node still ran when it was forgotten: nobody asked the quota when they come back with it.
+    var strays: Set<String> = []
     /// Who was placed out of turn in this step.
     var unfair: [String] = []
 
@@ -212,7 +214,7 @@ struct SimulatedPool {
         case ..<66:
             if let record = live.randomElement(using: &random) {
                 note("delete \(record.spec.name)")
-                state.delete(record.id, monotonic: monotonic, now: now)
+                state.delete(record.id, now: now)
             }
         case ..<74:
             if let record = live.randomElement(using: &random) {
@@ -236,6 +238,7 @@ struct SimulatedPool {
             if random.chance(50) { event() }
             if proposal.isToRun { _ = try? state.carryOut(proposal, monotonic: monotonic, now: now) }
         case ..<88: if live.count < 36 { burst() }
+        case ..<91: replaceAll()
         default: break
         }
     }
@@ -249,6 +252,19 @@ struct SimulatedPool {
                 WorkloadSpec(
                     name: "w\(nextName)", command: ["/bin/true"], runtime: .cuda, vram: size,
                     placement: PlacementSpec(cpuMilli: 1000, tenant: tenant), restart: .onDeviceFault))
+        }
+    }
+
+    /// A tenant with a limit deletes all that it has, and submits it again at once.
+    private mutating func replaceAll() {
+        let tenant = random.chance(50) ? "b" : "c"
+        for record in liveRecords where record.spec.placement.tenant == tenant && record.spec.placement.gang == nil {
+            note("replace \(record.spec.name)")
+            state.delete(record.id, now: now)
+            nextName += 1
+            var spec = record.spec
+            spec.name = "w\(nextName)"
+            submit(spec)
         }
     }
 
@@ -302,6 +318,7 @@ struct SimulatedPool {
                 note("forget \(hosts[h].name)")
                 hosts[h].isForgotten = true
                 if random.chance(50) { hosts[h].processes = [] }
+                for process in hosts[h].processes { strays.insert("\(process.id) \(process.attempt)") }
             } catch {}
             return
         }

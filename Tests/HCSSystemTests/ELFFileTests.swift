@@ -391,7 +391,7 @@ struct ELFFileTests {
     @Test func `2 000 random changes of a program crash nothing and need no more than a moment`() throws {
         let bytes = try SmallFile.read(try small())
         let path = tiny.directory.file("mutant")
-        var generator = SplitMix(state: 0x5eed)
+        var generator = SplitMix64(state: 0x5eed)
         // Headers and tables stand at the start and at the end; most of the rest is code.
         let heads = [0..<1024, bytes.count - 2048..<bytes.count, 0..<bytes.count]
         let clock = ContinuousClock()
@@ -423,16 +423,5 @@ struct ELFFileTests {
             """
         let flags = ["-nostdlib", "-s", "-Wl,-z,noseparate-code", "-Wl,--hash-style=gnu"]
         return try tiny.build("small", source, [runtime, "-Wl,-rpath,$ORIGIN/lib"] + flags)
-    }
-}
-
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
     }
 }

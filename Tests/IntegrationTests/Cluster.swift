@@ -89,7 +89,7 @@ final class Cluster {
     func withScheduler<Value: Sendable>(
         token: String? = nil, _ body: @Sendable (SchedulerClient) async throws -> Value
     ) async throws -> Value {
-        try await HTTPAPIClient.with(endpoint: .url(url), token: token ?? adminToken) {
+        try await HTTPAPIClient.with(endpoint: .url(url), token: token ?? adminToken, slackSeconds: 60) {
             try await body(SchedulerClient($0))
         }
     }
@@ -100,7 +100,7 @@ final class Cluster {
 
     /// Waits for a state of a workload; what it was last is in the failure.
     func wait(
-        for name: String, _ what: String, within limit: Duration = .seconds(60), _ condition: (WorkloadView) -> Bool
+        for name: String, _ what: String, within limit: Duration = .seconds(180), _ condition: (WorkloadView) -> Bool
     ) async throws -> WorkloadView {
         var last: WorkloadView?
         let reached = await eventually(within: limit, every: .milliseconds(50)) {

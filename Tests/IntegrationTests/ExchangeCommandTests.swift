@@ -34,6 +34,13 @@ struct ExchangeCommandTests {
         let events = try await cluster.run("hcs", ["events", "--kind", "throughput-reported"])
         #expect(events.output.contains("ada"), "\(events)")
 
+        let forget = ["exchange", "forget", "--class", "decode", "--model", "910B3", "--by", "ada"]
+        let gone = try await cluster.run("hcs", forget)
+        #expect(gone.code == 0 && gone.output.contains("llama3-8b-b32"), "\(gone)")
+        #expect(try await rate().rate == figures.rate)
+        let again = try await cluster.run("hcs", forget)
+        #expect(again.code == 0 && again.output.contains("Nothing of that was reported."), "\(again)")
+
         cluster.killScheduler()
         try cluster.directory.write(
             "rates:\n  - {card: 910B3, of: A100-80G, rate: 0.6, class: decode, source: ours}\n",

@@ -83,7 +83,7 @@ struct FleetTests {
         let injected = try await cluster.run(
             "hcs", ["simulate", "xid", device.uuid, "79", "--log", cluster.directory.file("kernel.log")])
         #expect(injected.code == 0, "\(injected.error)")
-        let seen = await eventually(within: .seconds(30)) { cluster.output("follow").contains("fault-latched") }
+        let seen = await eventually { cluster.output("follow").contains("fault-latched") }
         #expect(seen, "\(cluster.output("follow")) agent: \(cluster.log("hcs-agent"))")
         let lines = try cluster.output("follow").split(separator: "\n").map {
             try HCSJSON.decode(FleetEvent.self, from: Data($0.utf8))
@@ -105,11 +105,11 @@ struct FleetTests {
         let told = try await events(cluster, ["--kind", "clearance-requested"])
         #expect(told.map(\.message) == ["board replaced"] && told.map(\.by) == ["ada"])
 
-        let applied = try await eventually(within: .seconds(60), every: .milliseconds(100)) {
+        let applied = try await eventually(every: .milliseconds(100)) {
             try await events(cluster, ["--kind", "clearance-applied"]).count == 1
         }
         #expect(applied, "\(cluster.log("hcs-agent"))")
-        let again = try await eventually(within: .seconds(60), every: .milliseconds(100)) {
+        let again = try await eventually(every: .milliseconds(100)) {
             let json = try await cluster.run("hcs", ["health", device.uuid, "--json"])
             let views = try HCSJSON.decode([HealthView].self, from: Data(json.output.utf8))
             return views.first?.health.band.acceptsWork == true && views.first?.clearance == nil
@@ -135,7 +135,7 @@ struct FleetTests {
         let early = try await cluster.run("hcs", ["node", "forget", "host-a", "--reason", "scrapped"])
         #expect(early.code == 65 && early.error.contains("end its agent first"), "\(early.error)")
         cluster.killAgent()
-        let gone = try await eventually(within: .seconds(60), every: .milliseconds(500)) {
+        let gone = try await eventually(every: .milliseconds(500)) {
             try await cluster.run("hcs", ["node", "forget", "host-a", "--reason", "scrapped"]).code == 0
         }
         #expect(gone)
@@ -159,7 +159,7 @@ struct FleetTests {
         ).device.id
         _ = try await cluster.run(
             "hcs", ["simulate", "xid", device.uuid, "79", "--log", cluster.directory.file("kernel.log")])
-        let alerted = await eventually(within: .seconds(30)) {
+        let alerted = await eventually {
             let text = cluster.output("hook.seen")
             return text.contains("critical fault-latched [simulated] host-a \(device)")
         }

@@ -157,7 +157,7 @@ struct LeaseTests {
         #expect(found?.usage.map(\.used) == [.mebibytes(512)], "agent: \(cluster.log("hcs-agent"))")
 
         cluster.stop(command)
-        let back = await eventually(within: .seconds(30), every: .milliseconds(50)) { await granted() == [] }
+        let back = await eventually(every: .milliseconds(50)) { await granted() == [] }
         #expect(back, "agent: \(cluster.log("hcs-agent"))")
         let names = try FileManager.default.contentsOfDirectory(atPath: cluster.directory.file("state/leases"))
         #expect(names.isEmpty)

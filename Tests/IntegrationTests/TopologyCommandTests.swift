@@ -238,7 +238,7 @@ struct TopologyCommandTests {
         try cluster.startAgent(.simulated)
         try await cluster.waitForDevices(SimulatedHostTests.deviceCount)
         var nodes: [NodeView] = []
-        let told = await eventually(within: .seconds(60), every: .milliseconds(50)) {
+        let told = await eventually(every: .milliseconds(50)) {
             nodes = (try? await cluster.withScheduler { try await $0.nodes().items }) ?? []
             return nodes.first?.topology?.devices.count == SimulatedHostTests.deviceCount
                 && nodes.first?.host.modelCache != nil

@@ -34,6 +34,7 @@ package struct HTTPAPIClient: Sendable {
 
     package let endpoint: Endpoint
     private let token: String?
+    private let slackSeconds: Int64
     private let connections: Connections
     private var http: HTTPClient { connections.http }
 
@@ -48,12 +49,14 @@ package struct HTTPAPIClient: Sendable {
     }
 
     /// `token` goes out as `Authorization: Bearer`. Redirects and proxies are not followed: a token never leaves for elsewhere.
-    package init(endpoint: Endpoint, token: String?) {
+    /// - Parameter slackSeconds: what each time limit is longer than usual, for a machine that has no time.
+    package init(endpoint: Endpoint, token: String?, slackSeconds: Int64 = 0) {
         self.endpoint = endpoint
         self.token = token
+        self.slackSeconds = slackSeconds
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
-        configuration.timeout.connect = .seconds(5)
+        configuration.timeout.connect = .seconds(5 + slackSeconds)
         // A refused connection is an answer: who waits for a server does so above this layer.
         configuration.connectionPool.retryConnectionEstablishment = false
         connections = Connections(HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration))
@@ -63,9 +66,10 @@ package struct HTTPAPIClient: Sendable {
 
     /// Runs `body` with a client that is shut down afterwards.
     package static func with<Value: Sendable>(
-        endpoint: Endpoint, token: String?, _ body: @Sendable (HTTPAPIClient) async throws -> Value
+        endpoint: Endpoint, token: String?, slackSeconds: Int64 = 0,
+        _ body: @Sendable (HTTPAPIClient) async throws -> Value
     ) async throws -> Value {
-        let client = HTTPAPIClient(endpoint: endpoint, token: token)
+        let client = HTTPAPIClient(endpoint: endpoint, token: token, slackSeconds: slackSeconds)
         do {
             let value = try await body(client)
             await client.shutdown()
@@ -85,10 +89,8 @@ package struct HTTPAPIClient: Sendable {
         try await send(.GET, path, body: nil, timeoutSeconds: 10)
     }
 
-    package func put<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
-        try decode(
-            Value.self,
-            from: try await send(.PUT, path, body: try HCSJSON.encode(body, ordered: false), timeoutSeconds: 10), path)
+    package func put<Value: Decodable>(_ path: String, json body: Data, as: Value.Type) async throws -> Value {
+        try decode(Value.self, from: try await send(.PUT, path, body: body, timeoutSeconds: 10), path)
     }
 
     package func post<Value: Decodable>(_ path: String, _ body: some Encodable, as: Value.Type) async throws -> Value {
@@ -146,7 +148,7 @@ package struct HTTPAPIClient: Sendable {
         let response: HTTPClientResponse
         let data: Data
         do {
-            response = try await http.execute(request, timeout: .seconds(timeoutSeconds))
+            response = try await http.execute(request, timeout: .seconds(timeoutSeconds + slackSeconds))
             let buffer = try await response.body.collect(upTo: APILimits.responseBody)
             data = Data(buffer.readableBytesView)
         } catch is CancellationError {

@@ -24,6 +24,11 @@ extension SchedulerClient {
         try await http.post(Routes.throughput, report, as: ItemList<ThroughputRecord>.self)
     }
 
+    /// - Returns: what was forgotten; empty where nothing was known.
+    package func forget(_ request: ForgetThroughputRequest) async throws -> ItemList<ThroughputRecord> {
+        try await http.post(Routes.forgetThroughput, request, as: ItemList<ThroughputRecord>.self)
+    }
+
     private static func queryValue(_ text: String) throws(APIProblem) -> String {
         guard (1...APILimits.exchangeName).contains(text.utf8.count),
             let coded = text.addingPercentEncoding(withAllowedCharacters: .alphanumerics)

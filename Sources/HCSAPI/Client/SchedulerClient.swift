@@ -1,3 +1,4 @@
+package import Foundation
 package import HCSModel
 
 /// The scheduler's API, typed.
@@ -6,8 +7,9 @@ package struct SchedulerClient: Sendable {
 
     package init(_ http: HTTPAPIClient) { self.http = http }
 
-    package func report(_ report: NodeReport) async throws -> ReportReceipt {
-        try await http.put(Routes.node(report.node), report, as: ReportReceipt.self)
+    /// - Parameter report: a `NodeReport` of that node, as `ReportWriter` wrote it.
+    package func report(_ report: Data, node: String) async throws -> ReportReceipt {
+        try await http.put(Routes.node(node), json: report, as: ReportReceipt.self)
     }
 
     /// Waits up to `wait` seconds for a revision after `after`; answers the present set either way.

@@ -1,3 +1,5 @@
+import HCSModel
+
 /// Expected stranded devices: what a node would leave idle if typical work arrived at it alone, in random order, and all
 /// that fits were taken. The mean is over a fixed deck of sequences, the same for every node.
 struct StrandedValue {

@@ -115,7 +115,7 @@ extension QueueCycle {
         }
     }
 
-    mutating func placeTogether(_ unit: QueueUnit) -> Attempt {
+    mutating func placeTogether(_ unit: QueueUnit, within use: QuotaUse) -> Attempt {
         room.quota = use
         defer { room.quota = nil }
         var looks = Self.searchLimit

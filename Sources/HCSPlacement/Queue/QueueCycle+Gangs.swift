@@ -73,14 +73,16 @@ extension QueueCycle {
         return nil
     }
 
-    /// They are asked to end: their room is free later, their tenants' shares now.
+    /// They are asked to end: their room is free later and their tenants' limits too, their tenants' shares now.
     mutating func forget(_ works: [PlacedWork]) {
         guard !works.isEmpty else { return }
         let ids = Set(works.map(\.id))
         placed.removeAll { ids.contains($0.id) }
         for work in works {
-            draining.append(DrainingWork(id: work.id, placement: work.placement, used: work.used))
-            use.remove(work.placement, of: work.request.placement.tenant)
+            let tenant = work.request.placement.tenant
+            draining.append(DrainingWork(id: work.id, tenant: tenant, placement: work.placement, used: work.used))
+            use.remove(work.placement, of: tenant)
+            use.end(work.placement, of: work.id, tenant)
         }
     }
 }

@@ -85,18 +85,17 @@ package struct QueueCycle {
         for (_, claim) in book.claims.sorted(by: { $0.key < $1.key }) { hold(claim) }
         var waiting: [QueueUnit] = []
         for unit in units where isReady(unit) { waiting.append(unit) }
+        let settled = settleOldClaims(of: waiting)
+        waiting.removeAll { settled.contains($0.key) }
         let line = Self.line(waiting, policy: policy, book: book, now: input.now)
         for unit in line { serveReserved(unit) }
         let served = Set(line.map(\.key))
         var order = FairOrder(waiting.filter { !served.contains($0.key) })
         let looks = looksLeft
         var passed: Set<UnitKey> = []
-        var serial = use.serial
+        _ = use.takeChanged()
         while let unit = order.next(share: { use.share(of: $0, capacity: input.capacity) }) {
-            defer {
-                if serial != use.serial { order.sharesChanged() }
-                serial = use.serial
-            }
+            defer { order.sharesChanged(of: use.takeChanged()) }
             let isKnown = refused.reason(for: unit.requests) != nil || looked.contains(unit.requests)
             // Half of the looks are for those that were passed over before.
             guard isKnown || looksLeft > (book.passedOver.contains(unit.key) ? 0 : looks / 2) else {
@@ -187,35 +186,43 @@ package struct QueueCycle {
             }
             return
         }
+        book.claims[unit.key] = nil
         letGo(claim)
-        let result = place(unit)
-        if case .placed(let placements) = result {
-            book.claims[unit.key] = nil
-            take(unit, placements)
-            return
-        }
+        switch place(unit) {
+        case .placed(let placements): take(unit, placements)
         // Room that comes free some day does not keep it from what it may have now.
-        if case .refused = result, claim.kind == .reservation, !isOver(claim) {
+        case .refused where claim.kind == .reservation && preempt(for: unit): break
+        case .refused, .overQuota: keep(claim, for: unit)
+        }
+    }
+
+    /// Claims that are over come free before anything is refused for want of their room. Whoever gives one up has its turn
+    /// like all others.
+    /// - Returns: what was placed.
+    private mutating func settleOldClaims(of units: [QueueUnit]) -> Set<UnitKey> {
+        var settled: Set<UnitKey> = []
+        for unit in Self.line(units, policy: policy, book: book, now: input.now) {
+            guard let claim = book.claims[unit.key], isOver(claim) || !isWithinLimits(claim) else { continue }
             book.claims[unit.key] = nil
-            if !preempt(for: unit) { keep(claim, for: unit) }
-            return
+            letGo(claim)
+            if case .placed(let placements) = place(unit) {
+                take(unit, placements)
+                settled.insert(unit.key)
+                continue
+            }
+            switch claim.kind {
+            case .preemption: book.restsUntil[unit.key] = input.now + Self.restMilliseconds
+            case .reservation: if input.now >= claim.untilMilliseconds { book.gaveUp[unit.key] = input.now }
+            }
         }
-        hold(claim)
-        switch result {
-        case .overQuota(let why):
-            drop(unit)
-            wait(unit, .quota, why)
-        case .refused(let why) where isOver(claim):
-            drop(unit)
-            wait(unit, .room, why)
-        default: wait(unit, claim.kind == .preemption ? .preempting : .reserved, claim.reason)
-        }
+        return settled
     }
 
     private mutating func take(_ unit: QueueUnit, _ placements: [PlacementCycle.Placement]) {
         for (member, placement) in zip(unit.members, placements) {
             decisions.append(.place(member.id, placement))
             use.add(placement, of: unit.tenant)
+            use.succeed(member.id, with: placement)
         }
     }
 
@@ -234,10 +241,19 @@ package struct QueueCycle {
     /// Places all members or none.
     private mutating func place(_ unit: QueueUnit) -> Attempt {
         let asked = unit.requests.reduce(Amounts.zero) { $0 + Amounts(asking: $1) }
+        // Its own last attempts end before it starts.
+        let leaving = unit.members.map(\.id).filter(use.isEnding)
+        var use = leaving.isEmpty ? use : use.onceEnded(leaving)
         if let why = use.objection(to: asked, for: unit.tenant) { return .overQuota(why) }
-        guard !Self.goTogether(unit.requests) else { return placeTogether(unit) }
+        if Self.goTogether(unit.requests) {
+            let attempt = placeTogether(unit, within: use)
+            guard case .placed(let done) = attempt, !leaving.isEmpty, let over = excess(of: unit, on: done) else {
+                return attempt
+            }
+            for placement in done.reversed() { room.release(placement) }
+            return .overQuota(over)
+        }
         defer { room.quota = nil }
-        var use = use
         var done: [PlacementCycle.Placement] = []
         func undo(_ room: inout PlacementCycle) { for placement in done.reversed() { room.release(placement) } }
         for member in unit.members {
@@ -256,17 +272,32 @@ package struct QueueCycle {
                     undo(&room)
                     return .overQuota(over)
                 }
-                use.add(placement, of: unit.tenant)
+                // A copy for all tenants: not for one that nobody asks.
+                if done.count < unit.members.count { use.add(placement, of: unit.tenant) }
             }
         }
+        if !leaving.isEmpty, let over = excess(of: unit, on: done) {
+            undo(&room)
+            return .overQuota(over)
+        }
         return .placed(done)
+    }
+
+    /// Why the unit's tenant would pass its limit with it, the larger of each member's old and new place counted.
+    private func excess(of unit: QueueUnit, on placements: [PlacementCycle.Placement]) -> String? {
+        var use = use
+        for (member, placement) in zip(unit.members, placements) {
+            use.add(placement, of: unit.tenant)
+            use.succeed(member.id, with: placement)
+        }
+        return use.excess(of: unit.tenant)
     }
 
     /// The room as it will be when all that is to end has ended, without what `gone` names; other units' claims are
     /// taken.
     func future(for key: UnitKey, without gone: some Sequence<PlacedWork>) -> PlacementCycle {
         var room = room
-        var use = use
+        var use = use.onceAllEnded
         for work in gone { use.remove(work.placement, of: work.request.placement.tenant) }
         if let claim = book.claims[key] { for placement in claim.placements { use.letGo(placement, of: claim.tenant) } }
         room.quota = use
@@ -298,15 +329,6 @@ package struct QueueCycle {
         }
     }
 
-    private mutating func drop(_ unit: QueueUnit) {
-        guard let claim = book.claims.removeValue(forKey: unit.key) else { return }
-        switch claim.kind {
-        case .preemption: book.restsUntil[unit.key] = input.now + Self.restMilliseconds
-        case .reservation: if input.now >= claim.untilMilliseconds { book.gaveUp[unit.key] = input.now }
-        }
-        letGo(claim)
-    }
-
     /// What is kept for a unit counts as its tenant's: one guarantee or limit does not keep room twice.
     private mutating func hold(_ claim: QueueBook.Claim) {
         for placement in claim.placements {
@@ -320,6 +342,18 @@ package struct QueueCycle {
             room.release(placement)
             use.letGo(placement, of: claim.tenant)
         }
+    }
+
+    /// Whether its tenant may have what is kept, once all has ended that is to end: others were ended for it, and what its
+    /// tenant still stops does not make that vain.
+    private func isWithinLimits(_ claim: QueueBook.Claim) -> Bool {
+        var use = use.onceAllEnded
+        for placement in claim.placements { use.letGo(placement, of: claim.tenant) }
+        for placement in claim.placements {
+            if use.objection(to: placement, of: claim.tenant) != nil { return false }
+            use.add(placement, of: claim.tenant)
+        }
+        return true
     }
 
     /// Keeps room for a unit from now on.
@@ -340,7 +374,7 @@ package struct QueueCycle {
         func fit(_ count: Int) -> [PlacementCycle.Placement]? {
             var room = future(for: unit.key, without: ending.prefix(count))
             // What ends makes room, and no quota: its tenant may start the next.
-            room.quota = use
+            room.quota = use.onceAllEnded
             return Self.fit(unit.requests, in: &room, looks: &searchLooksLeft)
         }
         guard var best = fit(ending.count) else {

@@ -65,11 +65,16 @@ package struct PlacedWork: Equatable, Sendable {
 /// An attempt that was asked to end and still takes room.
 package struct DrainingWork: Equatable, Sendable {
     package var id: WorkloadID
+    /// Its limits hold it until it has ended.
+    package var tenant: String
     package var placement: PlacementCycle.Placement
     package var used: [DeviceID: ByteCount]
 
-    package init(id: WorkloadID, placement: PlacementCycle.Placement, used: [DeviceID: ByteCount] = [:]) {
+    package init(
+        id: WorkloadID, tenant: String, placement: PlacementCycle.Placement, used: [DeviceID: ByteCount] = [:]
+    ) {
         self.id = id
+        self.tenant = tenant
         self.placement = placement
         self.used = used
     }

@@ -32,7 +32,7 @@ package struct QueueStanding: Sendable {
         while let unit = rest.next(share: share) {
             order.append(unit)
             more[unit.tenant, default: .zero] += unit.requests.reduce(Amounts.zero) { $0 + Amounts(asking: $1) }
-            rest.sharesChanged(of: unit.tenant)
+            rest.sharesChanged(of: [unit.tenant])
         }
         let names = Set(policy.tenants.map(\.name)).union(use.total.keys)
             .union(input.queued.map(\.request.placement.tenant)).union([PlacementSpec.defaultTenant])

@@ -28,7 +28,7 @@ struct VictimSearch {
     /// A part of the looks, for single sets.
     private var exactLooks: Int
 
-    private static let exactLimit = 4_000
+    static let exactLimit = 4_000
 
     /// - Parameters:
     ///   - candidates: the cheapest first.

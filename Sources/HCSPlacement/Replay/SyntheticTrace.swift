@@ -1,3 +1,5 @@
+import HCSModel
+
 /// A made-up trace with the traits of a shared GPU cluster: mostly one-device and shared work, few large pieces, nodes of
 /// several kinds, some of them short of CPU. For tests and benchmarks where no real trace is at hand.
 package enum SyntheticTrace {

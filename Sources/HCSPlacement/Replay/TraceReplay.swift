@@ -1,3 +1,5 @@
+import HCSModel
+
 /// One replay: the pods of a trace, shuffled by a seed, arrive one after the other and stay; one that fits nowhere is
 /// dropped. With `tune` pods drawn from the list follow until the demand for devices is that many times the capacity.
 ///

@@ -1,3 +1,5 @@
+import HCSModel
+
 /// A trace with another mix, made from a given one: what the variants of the openb trace vary (part of the demand in
 /// pieces of devices or in several devices, pods without devices, pods bound to models). For benchmarks and tests: a
 /// policy that wins on one mix must not lose on the next.

@@ -10,8 +10,11 @@ struct PCIeErrors: EventSource {
     static let program: StaticString? = EmbeddedPrograms.pcieError
     static let interval: Int32 = 5000
 
-    /// A storm of another device's errors must not make the thread list the bus all the time.
+    /// Listing the bus reads two files of each of its functions: neither a storm of another device's errors nor each look
+    /// may do it all the time.
     private static let listEvery: UInt64 = 10_000_000_000
+    /// Functions whose counters the last look read.
+    private var readable: Set<PCIAddress> = []
 
     private let root: HostRoot
     private var paths: AcceleratorPaths
@@ -69,14 +72,14 @@ struct PCIeErrors: EventSource {
 
     mutating func look() -> FileLook {
         let seen = Sighting.polling()
-        paths = AcceleratorPaths(root: root)
+        let now = MonotonicClock.nowNanoseconds()
+        if readable.isEmpty || now - min(listedAt, now) >= Self.listEvery { list(at: now) }
         var events: [ProbeEvent] = []
-        var counted = 0
+        var read: Set<PCIAddress> = []
         for address in paths.accelerators.keys.sorted(by: { $0.description < $1.description }) {
-            var hasCounters = false
             for severity in AERStatus.Severity.allCases {
                 guard let values = counterFile(of: address, severity) else { continue }
-                hasCounters = true
+                read.insert(address)
                 let (total, names) = grown(values, at: address, severity)
                 guard total > 0 else { continue }
                 events.append(
@@ -84,17 +87,25 @@ struct PCIeErrors: EventSource {
                         seen, address, severity, count: total, names: names,
                         accelerators: paths.accelerators(at: address)))
             }
-            if hasCounters { counted += 1 }
         }
+        // Some have gone.
+        if !readable.isSubset(of: read) { list(at: now) }
+        readable = read
         counters.keep { paths.accelerators[$0.address] != nil }
-        guard counted > 0 else {
+        guard !read.isEmpty else {
             let why =
                 paths.accelerators.isEmpty
                 ? "no accelerator on the PCI bus" : "no PCIe error counters in sysfs (kernel without CONFIG_PCIEAER)"
             return FileLook(coverage: .nothing(why))
         }
         return FileLook(
-            events: events, coverage: .reads("PCIe error counters of \(counted) function\(counted == 1 ? "" : "s")"))
+            events: events,
+            coverage: .reads("PCIe error counters of \(read.count) function\(read.count == 1 ? "" : "s")"))
+    }
+
+    private mutating func list(at now: UInt64) {
+        listedAt = now
+        paths = AcceleratorPaths(root: root)
     }
 
     private mutating func grown(

@@ -56,12 +56,31 @@ package struct ExchangeBook: Sendable {
         return found
     }
 
+    /// Takes records out; a second time there is nothing left to take.
+    /// - Returns: what was taken out.
+    mutating func forget(_ request: ForgetThroughputRequest) throws(APIProblem) -> [ThroughputRecord] {
+        do { try request.validate() } catch { throw .badRequest(error.message) }
+        // A card may have left the catalogue since.
+        let name = records.keys.contains { $0.card == request.card } ? request.card : try cardName(request.card)
+        let gone = records.values.filter {
+            $0.key.card == name && $0.key.workloadClass == request.workloadClass
+                && (request.precision == nil || request.precision == $0.key.precision)
+                && (request.workload == nil || request.workload == $0.key.workload)
+        }.sorted { $0.key < $1.key }
+        guard !gone.isEmpty else { return [] }
+        for record in gone { set(nil, at: record.key) }
+        makeTable()
+        return gone
+    }
+
+    private func cardName(_ text: String) throws(APIProblem) -> String {
+        do { return try table.card(named: text).name } catch { throw .notFound(error.message) }
+    }
+
     private func record(_ report: ThroughputReport, card: String) throws(APIProblem) -> ThroughputRecord {
-        let name: String
-        do { name = try table.card(named: card).name } catch { throw .notFound(error.message) }
         let key = ThroughputRecord.Key(
-            card: name, workloadClass: report.workloadClass, precision: report.precision, workload: report.workload,
-            unit: report.unit)
+            card: try cardName(card), workloadClass: report.workloadClass, precision: report.precision,
+            workload: report.workload, unit: report.unit)
         return records[key] ?? ThroughputRecord(key: key)
     }
 
@@ -116,6 +135,21 @@ extension ClusterState {
                     message: "\(record.key): \(value) \(record.key.unit)", by: report.by))
         }
         return records
+    }
+
+    package mutating func forget(_ request: ForgetThroughputRequest, now: Int64) throws(APIProblem)
+        -> [ThroughputRecord]
+    {
+        let gone = try exchange.forget(request)
+        guard let first = gone.first else { return [] }
+        let names = Set(gone.map(\.key.workload)).sorted()
+        emit(
+            FleetEvent(
+                atMilliseconds: now, kind: .throughputForgotten, severity: .info,
+                message:
+                    "what \(names.prefix(3).joined(separator: ", "))\(names.count > 3 ? " and \(names.count - 3) more" : "") "
+                    + "did on \(first.key.card) (\(request.workloadClass.rawValue)) counts no more", by: request.by))
+        return gone
     }
 
     package func exchangeView(class workloadClass: WorkloadClass, precision: Precision) -> ExchangeView {

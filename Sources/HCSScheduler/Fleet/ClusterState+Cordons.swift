@@ -52,7 +52,7 @@ extension ClusterState {
             on: target)
         emit(order(request.drain ? .drainStarted : .cordoned, target, request.reason, by: request.by, now: now))
         // Others may now be free of what this one would have taken; a drain begins at once.
-        schedule(monotonic: monotonic, now: now)
+        scheduleSoon(monotonic: monotonic, now: now)
         return target
     }
 
@@ -69,7 +69,7 @@ extension ClusterState {
         }
         set(nil, on: target)
         emit(order(.uncordoned, target, "in service again", by: request.by, now: now))
-        schedule(monotonic: monotonic, now: now)
+        scheduleSoon(monotonic: monotonic, now: now)
         return UncordonResult(target: target, remaining: obstacles(to: target, monotonic: monotonic))
     }
 
@@ -131,26 +131,29 @@ extension ClusterState {
                 }
                 // What moves leaves its tenant's account first.
                 var less = use
-                for record in members {
-                    record.node.map {
-                        less.remove(placement(of: record, record.grants, on: $0), of: record.spec.placement.tenant)
-                    }
-                }
+                let tenant = members[0].spec.placement.tenant
+                let places = members.map { record in record.node.map { placement(of: record, record.grants, on: $0) } }
+                for case let place? in places { less.remove(place, of: tenant) }
                 room.cycle.quota = less
                 guard let placements = QueueCycle.fit(requests, in: &room.cycle) else {
                     refused.insert(requests)
                     continue
                 }
                 use = less
+                for (record, place) in zip(members, places) {
+                    if let place { use.end(place, of: record.id, tenant) }
+                }
                 for (record, placement) in zip(members, placements) {
                     room.cycle.reserve(placement)
-                    use.add(placement, of: record.spec.placement.tenant)
+                    use.add(placement, of: tenant)
+                    use.succeed(record.id, with: placement)
                     let own = drainedDevice(under: record)?.0 ?? record.grants.first?.device ?? device
                     move(
                         record, to: placement, off: own, reason: "moved off, drained by \(cordon.by): \(cordon.reason)",
                         now: now)
                 }
             }
+            room.cycle.quota = nil
             keptRoom = room
         }
         for cordon in cordons.values.sorted(by: { $0.target < $1.target }) { noteIfDrained(cordon, now: now) }

@@ -29,7 +29,7 @@ extension ClusterState {
             FleetEvent(
                 atMilliseconds: now, kind: .nodeForgotten, severity: .warning, node: name, message: request.reason,
                 by: request.by))
-        schedule(monotonic: monotonic, now: now)
+        scheduleSoon(monotonic: monotonic, now: now)
         return result
     }
 

@@ -27,6 +27,10 @@ struct ExchangeRoutes {
             let report = try await request.json(ThroughputReport.self)
             return try jsonResponse(await scheduler.report(report), status: .created)
         }
+        router.post(RouterPath(Routes.forgetThroughput)) { request, _ in
+            let order = try await request.json(ForgetThroughputRequest.self)
+            return try jsonResponse(await scheduler.forget(order))
+        }
     }
 }
 

@@ -28,6 +28,7 @@ package struct SchedulerFigures: Sendable {
     package var workloads: [WorkloadPhase: Int] = [:]
     package var decisions: [Decision: UInt64] = [:]
     package var ended: [WorkloadPhase: UInt64] = [:]
+    package var rounds: UInt64 = 0
     package var events: [EventKind: UInt64] = [:]
     package var alerts: [AlertStatus] = []
     package var storeFailures: UInt64 = 0
@@ -74,5 +75,6 @@ extension ClusterState {
         for record in workloads.values { figures.workloads[record.phase, default: 0] += 1 }
         figures.decisions = decisions
         figures.ended = ended
+        figures.rounds = rounds
     }
 }

@@ -57,6 +57,9 @@ package enum SchedulerMetrics {
             [([], Double($0.workloads[.queued] ?? 0))]
         },
         SchedulerMetric(
+            "hcs_scheduler_queue_rounds_total", .counter, "Rounds that decided on all that waits."
+        ) { [([], Double($0.rounds))] },
+        SchedulerMetric(
             "hcs_scheduler_decisions_total", .counter, "Decisions about workloads.", labels: ["decision"]
         ) { figures in Decision.allCases.map { ([$0.rawValue], Double(figures.decisions[$0] ?? 0)) } },
         SchedulerMetric(

@@ -10,7 +10,10 @@ import HCSSystem
 struct ExchangeCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "exchange", abstract: "Show what cards are worth in each other's units, and report what was seen.",
-        subcommands: [ShowExchangeCommand.self, ReportThroughputCommand.self, ThroughputCommand.self],
+        subcommands: [
+            ShowExchangeCommand.self, ReportThroughputCommand.self, ThroughputCommand.self,
+            ForgetThroughputCommand.self,
+        ],
         defaultSubcommand: ShowExchangeCommand.self)
 }
 
@@ -229,5 +232,43 @@ struct ThroughputCommand: AsyncParsableCommand {
             ])
         }
         return table.render(style)
+    }
+}
+
+struct ForgetThroughputCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "forget", abstract: "Take back what was reported of a card for a class of work.",
+        discussion: """
+            It counts in no rate any more. Shows what was taken back; where there was nothing, that is no error.
+
+            Examples:
+              hcs exchange forget --class decode --model 910B3
+              hcs exchange forget --class decode --model 910B3 --precision fp16 --workload llama3-8b-b32
+            """)
+
+    @Option(name: .customLong("class"), help: "What the work was like: training, prefill, decode or embedding.")
+    var workloadClass: WorkloadClass
+
+    @Option(name: .long, help: ArgumentHelp("The card, by any name of the catalogue.", valueName: "card"))
+    var model: String
+
+    @Option(name: .long, help: "Only of this number format; otherwise of all.")
+    var precision: Precision?
+
+    @Option(name: .long, help: ArgumentHelp("Only of this workload; otherwise of all.", valueName: "name"))
+    var workload: String?
+
+    @OptionGroup var caller: Caller
+    @OptionGroup var connection: SchedulerOptions
+    @OptionGroup var format: OutputOptions
+
+    func run() async throws {
+        let request = ForgetThroughputRequest(
+            card: model, workloadClass: workloadClass, precision: precision, workload: workload, by: caller.name)
+        try request.validate()
+        let list = try await connection.withClient { try await $0.forget(request) }
+        try format.show(list) { list, style in
+            list.items.isEmpty ? "Nothing of that was reported." : ThroughputCommand.table(list.items, style)
+        }
     }
 }

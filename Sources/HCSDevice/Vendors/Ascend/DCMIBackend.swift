@@ -27,16 +27,17 @@ package final class DCMIBackend: VendorBackend {
     package private(set) var symbols = SymbolReport(library: HCS_DCMI_LIBRARY, present: 0, missing: [])
 
     private static let sources = [Source.die(DCMI_DIE_NDIE), .die(DCMI_DIE_VDIE), .serial]
-    private static let paths = [
+    package static let directories = [
         "/usr/local/dcmi", "/usr/local/Ascend/driver/lib64/driver", "/usr/local/Ascend/driver/lib64",
         "/usr/local/Ascend/driver/lib64/common",
-    ].map { "\($0)/\(HCS_DCMI_LIBRARY)" }
+    ]
 
     package init() {}
 
     package func open(_ search: LibrarySearch) throws(DeviceError) {
         close()
-        let library = try search.open(names: [HCS_DCMI_LIBRARY], paths: Self.paths, .lazyGlobal)
+        let library = try search.open(
+            names: [HCS_DCMI_LIBRARY], paths: Self.directories.map { "\($0)/\(HCS_DCMI_LIBRARY)" }, .lazyGlobal)
         var table = hcs_dcmi_table()
         _ = hcs_dcmi_load(library.handle, &table)
         symbols = SymbolReport(

@@ -22,9 +22,7 @@ package final class CNDEVBackend: VendorBackend {
     private var observed: Set<cndevDevice_t> = []
     package private(set) var symbols = SymbolReport(library: HCS_CNDEV_LIBRARY, present: 0, missing: [])
 
-    private static let paths = ["/usr/local/neuware/lib64", "/usr/lib64", "/usr/lib/x86_64-linux-gnu"].map {
-        "\($0)/\(HCS_CNDEV_LIBRARY)"
-    }
+    package static let directories = ["/usr/local/neuware/lib64", "/usr/lib64", "/usr/lib/x86_64-linux-gnu"]
     /// Cores told one by one: the signals of a device are limited.
     private static let coreLimit = 64
     /// No MLU has more ports.
@@ -38,7 +36,8 @@ package final class CNDEVBackend: VendorBackend {
 
     package func open(_ search: LibrarySearch) throws(DeviceError) {
         close()
-        let library = try search.open(names: [HCS_CNDEV_LIBRARY], paths: Self.paths, .lazyGlobal)
+        let library = try search.open(
+            names: [HCS_CNDEV_LIBRARY], paths: Self.directories.map { "\($0)/\(HCS_CNDEV_LIBRARY)" }, .lazyGlobal)
         var table = hcs_cndev_table()
         _ = hcs_cndev_load(library.handle, &table)
         symbols = SymbolReport(

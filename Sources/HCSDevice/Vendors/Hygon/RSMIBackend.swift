@@ -11,6 +11,8 @@ package final class RSMIBackend: VendorBackend {
     private var isFresh = false
     package private(set) var symbols = SymbolReport(library: HCS_RSMI_LIBRARY, present: 0, missing: [])
 
+    package static var directories: [String] { RSMILibrary.directories }
+
     package init() {}
 
     package func open(_ search: LibrarySearch) throws(DeviceError) {

@@ -44,11 +44,14 @@ final class RSMILibrary {
 
 extension RSMILibrary {
     private static let hygonNames = ["librocm_smi64.so.2", HCS_RSMI_LIBRARY, "librocm_smi64.so"]
-    private static let hygonPaths = ["/opt/hyhal/lib", "/usr/local/hyhal/lib", "/opt/dtk/rocm_smi/lib"].flatMap {
-        directory in ["librocm_smi64.so", "librocm_smi64.so.2", HCS_RSMI_LIBRARY].map { "\(directory)/\($0)" }
+    private static let hygonDirectories = ["/opt/hyhal/lib", "/usr/local/hyhal/lib", "/opt/dtk/rocm_smi/lib"]
+    private static let hygonPaths = hygonDirectories.flatMap { directory in
+        ["librocm_smi64.so", "librocm_smi64.so.2", HCS_RSMI_LIBRARY].map { "\(directory)/\($0)" }
     }
     private static let amdNames = ["librocm_smi64.so.7", "librocm_smi64.so.6", "librocm_smi64.so.5", HCS_RSMI_LIBRARY]
-    private static let amdPaths = amdNames.map { "/opt/rocm/lib/\($0)" } + amdNames.map { "/usr/lib/\($0)" }
+    private static let amdDirectories = ["/opt/rocm/lib", "/usr/lib"]
+    private static let amdPaths = amdDirectories.flatMap { directory in amdNames.map { "\(directory)/\($0)" } }
+    static let directories = hygonDirectories + amdDirectories
 
     /// Both makers' libraries have the same name and may both be installed. Where the loader's choice is not the one for
     /// the driver that is loaded (only Hygon's makes /dev/mkfd), the other is looked for in its own places.

@@ -14,6 +14,8 @@ package final class NVMLBackend: VendorBackend {
     private var passes = 0
     package private(set) var symbols = SymbolReport(library: HCS_NVML_LIBRARY, present: 0, missing: [])
 
+    package static var directories: [String] { NVMLLibrary.directories }
+
     package init() {}
 
     package func open(_ search: LibrarySearch) throws(DeviceError) {

@@ -13,16 +13,17 @@ final class NVMLLibrary {
 
     /// nvidia-smi's own order, then Debian, containers with the driver's root mounted, and WSL. Never
     /// `libnvidia-ml.so`: that is the stub of the development package.
-    private static let paths = [
+    static let directories = [
         "/usr/lib64", "/usr/lib", "/usr/lib64/nvidia", "/usr/lib/nvidia", "/usr/lib/x86_64-linux-gnu",
         "/usr/lib/aarch64-linux-gnu", "/usr/lib/x86_64-linux-gnu/nvidia/current",
         "/usr/lib/aarch64-linux-gnu/nvidia/current", "/run/nvidia/driver/usr/lib64",
         "/run/nvidia/driver/usr/lib/x86_64-linux-gnu", "/usr/lib/wsl/lib",
-    ].map { "\($0)/\(HCS_NVML_LIBRARY)" }
+    ]
 
     /// - Throws: `libraryMissing`.
     init(_ search: LibrarySearch) throws(DeviceError) {
-        let library = try search.open(names: [HCS_NVML_LIBRARY], paths: Self.paths)
+        let library = try search.open(
+            names: [HCS_NVML_LIBRARY], paths: Self.directories.map { "\($0)/\(HCS_NVML_LIBRARY)" })
         var table = hcs_nvml_table()
         _ = hcs_nvml_load(library.handle, &table)
         symbols = SymbolReport(
