@@ -73,6 +73,26 @@ import Testing
         #expect(Set(gang.placedNow) == ["g1", "g2"])
     }
 
+    @Test func `a gang that goes to one node counts its own last attempts as others do`() {
+        for (limit, fits) in [(60, true), (70, false)] as [(UInt64, Bool)] {
+            var world = QueueWorld([[80], [80]])
+            world.policy.tenants = [tenant(AmountBound(vram: .gibibytes(limit)))]
+            // With another size they would run as the larger of old and new: 40 and 40.
+            let sizes: [(UInt64, UInt64)] = fits ? [(30, 30), (30, 30)] : [(40, 20), (20, 40)]
+            for (n, (before, after)) in sizes.enumerated() {
+                world.run("g\(n)", before, on: ["n1-0"], tenant: "a")
+                world.stop("g\(n)")
+                let spec = PlacementSpec(interconnect: .sameNode, gang: Gang(name: "g", size: 2), tenant: "a")
+                world.queue("g\(n)", PlacementRequest(runtime: .cuda, vram: .gibibytes(after), placement: spec))
+            }
+            world.cycle()
+            #expect(world.placedNow.count == (fits ? 2 : 0))
+            world.drained()
+            world.cycle()
+            #expect(world.placedNow.count == (fits ? 0 : 2))
+        }
+    }
+
     @Test func `a guarantee is not less for what still ends`() {
         var world = QueueWorld([[40], [40]])
         world.policy.pools = [.init(name: "p1", nodes: ["n1"]), .init(name: "p2", nodes: ["n2"])]
