@@ -25,7 +25,7 @@ extension ClusterState {
         let waits = record.phase == .queued
         // Who waits for room may have found some by now; all else is the queue's to say.
         let asks = waits && self.waits[record.id] ?? .room == .room
-        let requests = asks ? companions(of: record) : [request]
+        let requests = waits ? companions(of: record) : [request]
         return Explanation(
             workload: record.id, name: record.spec.name, phase: record.phase, revision: revision,
             summary: asks ? QueueCycle.outlook(requests, in: &cycle).summary : record.message,

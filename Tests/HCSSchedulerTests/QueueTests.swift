@@ -139,6 +139,21 @@ private typealias ExitStatus = HCSModel.ExitStatus
         for n in 0..<2 { #expect(try await scheduler.view("g\(n)").node == "n2") }
     }
 
+    @Test func `a gang for one node that its tenant's limit holds is explained by it on every device`() async throws {
+        let scheduler = try await open(
+            QueuePolicy(tenants: [.init(name: "a", quota: .init(limit: AmountBound(vram: .gibibytes(50))))]))
+        var reports = ReportMaker()
+        _ = try await scheduler.receive(reports.make([gpu("a", memory: 80), gpu("b", memory: 80)]))
+        for n in 0..<2 {
+            var spec = work("g\(n)", 30, tenant: "a", gang: Gang(name: "g", size: 2))
+            spec.placement.interconnect = .sameNode
+            _ = try await scheduler.submit(spec)
+        }
+        let why = "tenant a would pass its limit of 50Gi of device memory"
+        let told = try await scheduler.explain("g1")
+        #expect(told.summary == why && told.devices.allSatisfy { !$0.fits && $0.reasons == [why] })
+    }
+
     @Test func `a gang of which a member fails for good is ended and has failed`() async throws {
         let scheduler = try await open()
         var reports = ReportMaker()

@@ -184,17 +184,20 @@ extension QueueCycle {
         let sorted = largestFirst(requests).map { requests[$0] }
         var looks = searchLimit
         let first = fitTogether(requests, in: &room, looks: &looks, on: nil).placements?.first
+        let asked = requests.reduce(Amounts.zero) { $0 + Amounts(asking: $1) }
+        let limit = (room.quota as? QuotaUse)?.objection(to: asked, for: requests[0].placement.tenant)
         let chosen = Set(first?.grants.map(\.device) ?? [])
         for name in Set(verdicts.filter(\.fits).map(\.node)) {
             var looks = Int.max
-            let fits = fitTogether(requests, in: &room, looks: &looks, on: name).placements != nil
+            let found = fitTogether(requests, in: &room, looks: &looks, on: name)
             let count = seat(sorted, in: &room, looks: &looks) { $0.canPlace($1, on: name) }.places.count
             for i in verdicts.indices where verdicts[i].node == name {
                 verdicts[i].chosen = name == first?.node && chosen.contains(verdicts[i].device)
-                guard !fits, verdicts[i].fits else { continue }
+                guard found.placements == nil, verdicts[i].fits else { continue }
                 verdicts[i].fits = false
                 verdicts[i].reasons = [
-                    "\(name) has room for \(count) of \(requests.count) members, which go to one node"
+                    found.objection ?? limit
+                        ?? "\(name) has room for \(count) of \(requests.count) members, which go to one node"
                 ]
             }
         }
