@@ -4,6 +4,8 @@ package struct DeviceError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable, CaseIterable {
         /// The vendor's library is not on this host. Expected on most hosts.
         case libraryMissing
+        /// The library is there but cannot be loaded: cut off, of another architecture, or without a library that it needs.
+        case libraryBroken
         /// The library is there but lacks functions without which nothing can be asked.
         case symbolsMissing
         /// The library is there but does not start: most often its driver is not loaded.

@@ -15,7 +15,8 @@ extension LibrarySearch {
     ///   - names: sonames, best first.
     ///   - paths: absolute paths, tried after the names.
     /// - Returns: the library and the name or path it was opened by.
-    /// - Throws: `libraryMissing`: "libnvidia-ml.so.1: not found", or what the loader says about a file that is there.
+    /// - Throws: `libraryMissing`: "libnvidia-ml.so.1: not found"; `libraryBroken`: what the loader says about a file that
+    ///   is there.
     package func open(
         names: [String], paths: [String], _ binding: DynamicLibrary.Binding = .nowLocal
     ) throws(DeviceError) -> DynamicLibrary {
@@ -35,7 +36,10 @@ extension LibrarySearch {
         }
         let place = if case .directory(let directory) = self { " in \(directory)" } else { "" }
         let name = names.first ?? "library"
-        throw DeviceError(
-            .libraryMissing, broken.flatMap { PrintableText.clean($0, limit: 512) } ?? "\(name): not found\(place)")
+        if let broken {
+            throw DeviceError(
+                .libraryBroken, PrintableText.clean(broken, limit: 512) ?? "\(name)\(place) cannot be loaded")
+        }
+        throw DeviceError(.libraryMissing, "\(name): not found\(place)")
     }
 }

@@ -168,7 +168,7 @@ extension VendorWorker {
 
     private func failed(_ error: DeviceError) {
         switch error.code {
-        case .libraryMissing, .symbolsMissing, .initFailed:
+        case .libraryMissing, .libraryBroken, .symbolsMissing, .initFailed:
             lifecycle.absent(error.description, isThere: error.code != .libraryMissing, now: .now)
             condemn()
         case .deadlineMissed:

@@ -18,7 +18,7 @@ extension PlacementCycle {
     }
 
     /// Nodes where all of the requests may have room, the one first where the first request is best placed. On no other
-    /// node they have: sums are enough to say so.
+    /// node they have: too few places for those of one kind, were they alone there.
     package mutating func nodes(forAllOf requests: [PlacementRequest]) -> [String] {
         var kinds: [(view: RequestView, members: UInt64)] = []
         var cpuMilli = 0
@@ -39,11 +39,7 @@ extension PlacementCycle {
             if let free = snapshot.nodes[n].freeCPUMilli, free < cpuMilli { continue }
             if let free = snapshot.nodes[n].freeMemory, free < memory { continue }
             let hasRoom = kinds.allSatisfy { view, members in
-                let room = ranking.room(n, view)
-                let asked = members * UInt64(view.count)
-                if view.request.placement.wholeDevices { return room.devices >= asked }
-                let (bytes, overflow) = asked.multipliedReportingOverflow(by: view.request.vram.bytes)
-                return room.devices >= view.count && !overflow && bytes <= room.free
+                ranking.room(n, view, members: members).places >= members * UInt64(view.count)
             }
             guard hasRoom, let candidate = ranking.candidate(n, first, snapshot) else { continue }
             found.append((candidate.key(node: n), n))

@@ -58,7 +58,7 @@ extension ClusterState {
                     DrainingWork(
                         id: record.id, tenant: record.spec.placement.tenant,
                         placement: placement(of: record, previous.grants, on: previous.node),
-                        used: used[record.id]?[previous.attempt] ?? [:]))
+                        used: used[record.id]?[previous.attempt] ?? [:], endsByMilliseconds: endsBy(record)))
             }
             switch record.phase {
             case .queued where focus?.contains(record.id) == false: continue
@@ -73,7 +73,7 @@ extension ClusterState {
                     DrainingWork(
                         id: record.id, tenant: record.spec.placement.tenant,
                         placement: placement(of: record, record.grants, on: node),
-                        used: used[record.id]?[record.attempt] ?? [:]))
+                        used: used[record.id]?[record.attempt] ?? [:], endsByMilliseconds: endsBy(record)))
             case .failed:
                 guard let gang = GangKey(PlacementRequest(record.spec)) else { continue }
                 input.failedMembers.append(
@@ -88,6 +88,13 @@ extension ClusterState {
         input.draining.sort { ($0.id, $0.placement.node) < ($1.id, $1.placement.node) }
         input.failedMembers.sort { ($0.atMilliseconds, $0.name) < ($1.atMilliseconds, $1.name) }
         return input
+    }
+
+    /// When an attempt that was asked to end is ended by force.
+    private func endsBy(_ record: WorkloadRecord) -> Int64 {
+        let ways: Set<WorkloadEvent.Kind> = [.stopping, .preempted, .moved, .deviceFault, .ended, .deleted]
+        let asked = record.events.last { ways.contains($0.kind) }?.atMilliseconds ?? record.updatedMilliseconds
+        return asked + Int64(record.spec.graceSeconds) * 1000
     }
 
     private func queuedWork(_ record: WorkloadRecord, now: Int64) -> QueuedWork {
@@ -171,6 +178,12 @@ extension ClusterState {
             throw .conflict(
                 "member '\(other.spec.name)' of gang '\(gang.name)' \(words[isTogether ? 1 : 0]) interconnect same-node, "
                     + "this one \(isTogether ? "does" : "does not"): all go to one node or none has to")
+        }
+        // Its node was chosen for the others.
+        if isTogether, let other = members.first(where: { $0.attempt > 0 }) {
+            throw .conflict(
+                "gang '\(gang.name)' goes to one node and was started with '\(other.spec.name)': nobody joins it any more"
+            )
         }
         guard members.count < gang.size else {
             throw .conflict("gang '\(gang.name)' of tenant \(key.tenant) has its \(gang.size) members")

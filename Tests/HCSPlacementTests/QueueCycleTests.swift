@@ -1,5 +1,5 @@
 import HCSModel
-import HCSPlacement
+@testable import HCSPlacement
 import Testing
 
 @Suite struct QueueCycleTests {
@@ -312,8 +312,50 @@ import Testing
         #expect(world.book.claims.isEmpty)
         world.now += QueueCycle.restMilliseconds
         world.cycle()
-        #expect(world.preemptedNow.isEmpty, "what ends already is enough")
+        #expect(world.preemptedNow == ["low2"], "what should have ended long ago is no room to wait for")
         #expect(world.wait("high")?.code == .preempting)
+    }
+
+    @Test func `a preemptor waits for all that ends on its node: nobody is ended for it again and again`() {
+        var world = QueueWorld([[80]])
+        world.run("slow", 40, on: ["n1-0"])
+        world.run("quick", 40, on: ["n1-0"], since: 50)
+        world.stop("slow")
+        world.draining[0].endsByMilliseconds = world.now + 3_600_000
+        world.queue("high", 75, priority: 5)
+        world.cycle()
+        #expect(world.preemptedNow == ["quick"])
+        // It has ended, the other has not.
+        let quick = world.draining.last?.id
+        world.draining.removeAll { $0.id == quick }
+        for _ in 0..<3 {
+            world.now += QueueCycle.restMilliseconds + QueueCycle.victimSlackMilliseconds
+            world.cycle()
+            #expect(world.wait("high")?.code == .preempting && world.placedNow.isEmpty && world.preemptedNow.isEmpty)
+        }
+        world.drained()
+        world.cycle()
+        #expect(world.placedNow == ["high"])
+    }
+
+    @Test func `only nodes that have places for all members of a gang are looked at`() {
+        let world = QueueWorld([[57, 57, 57], [90, 90], [31, 31, 31, 31]])
+        let request = PlacementRequest(runtime: .cuda, vram: .gibibytes(29))
+        var room = world.room
+        #expect(room.nodes(forAllOf: Array(repeating: request, count: 4)).sorted() == ["n2", "n3"])
+        #expect(room.nodes(forAllOf: Array(repeating: request, count: 5)) == ["n2"])
+        #expect(room.nodes(forAllOf: Array(repeating: request, count: 7)).isEmpty)
+    }
+
+    @Test func `gangs that ask for the same are alike, whatever they are called`() {
+        func gang(_ name: String, _ size: Int) -> [PlacementRequest] {
+            var request = PlacementRequest(runtime: .cuda, vram: .gibibytes(30))
+            request.placement.gang = Gang(name: name, size: size, timeoutSeconds: size)
+            return Array(repeating: request, count: size)
+        }
+        var refused = RefusedRequests(byTenant: true, byPriority: true)
+        refused.note(gang("a", 3), "no room")
+        #expect(refused.reason(for: gang("b", 3)) == "no room" && refused.reason(for: gang("a", 2)) == nil)
     }
 
     @Test func `a gang is one victim: all of it or none`() {

@@ -151,7 +151,8 @@ struct QueueWorld {
     private mutating func stop(_ work: PlacedWork) {
         draining.append(
             DrainingWork(
-                id: work.id, tenant: work.request.placement.tenant, placement: work.placement, used: work.used))
+                id: work.id, tenant: work.request.placement.tenant, placement: work.placement, used: work.used,
+                endsByMilliseconds: now + Int64(work.graceSeconds) * 1000))
     }
 
     /// What drains has ended, after so many seconds.

@@ -137,6 +137,17 @@ private typealias ExitStatus = HCSModel.ExitStatus
         let last = try await scheduler.submit(member(2))
         #expect(last.node == "n2")
         for n in 0..<2 { #expect(try await scheduler.view("g\(n)").node == "n2") }
+        // One of them is no more: another would be placed without the rest.
+        let gone = try await scheduler.delete("g0")
+        let rest = [try await scheduler.view("g1"), last]
+        _ = try await scheduler.receive(
+            large.make(
+                ["c", "d", "e"].map { gpu($0, memory: 40) },
+                workloads: [seen(gone, .ended, exit: ExitStatus(signal: 15))] + rest.map { seen($0, .running) }))
+        #expect(try await scheduler.view(gone.id.text).phase == .deleted)
+        await #expect { try await scheduler.submit(member(0)) } throws: {
+            ($0 as? APIProblem)?.status == 409 && ($0 as? APIProblem)?.detail.contains("nobody joins it") == true
+        }
     }
 
     @Test func `a gang for one node that its tenant's limit holds is explained by it on every device`() async throws {

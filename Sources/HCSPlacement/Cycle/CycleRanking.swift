@@ -321,17 +321,20 @@ struct CycleRanking {
     }
 
     /// Devices of the node with room for the request, and what they have free together, in bytes.
-    func room(_ node: Int, _ view: RequestView) -> (devices: Int, free: UInt64) {
-        var room = (devices: 0, free: UInt64(0))
+    /// - Parameter members: as many requests like this want a place; `places` are those that the devices have for them,
+    ///   each device one place of a member at most.
+    func room(_ node: Int, _ view: RequestView, members: UInt64 = 1) -> (places: UInt64, free: UInt64) {
+        var room = (places: UInt64(0), free: UInt64(0))
         guard admits(view.host, node) else { return room }
         for cell in layout.cellsOfNode[node] {
             let answer = answer(view, cell)
             guard answer.admits else { continue }
             var bits = fitting(cell, answer.ask)
-            room.devices += bits.nonzeroBitCount
             while bits != 0 {
-                let free = devices[layout.cells[cell].first + bits.trailingZeroBitCount].free
+                let device = devices[layout.cells[cell].first + bits.trailingZeroBitCount]
+                let free = device.free
                 bits &= bits &- 1
+                room.places += min(device.times(answer.ask), members)
                 room.free = room.free.addingReportingOverflow(free).overflow ? .max : room.free + free
             }
         }

@@ -7,6 +7,8 @@ package struct PlanSearch {
     /// How many go together with it to one node, itself included; they change with it.
     private let members: Int
     private var found: [PlacementChange] = []
+    /// Places that may be looked for, where several go together.
+    private var looks = 4 * QueueCycle.searchLimit
 
     /// Running workloads that are looked at, the ones with least to lose first.
     package static let endLimit = 256
@@ -35,12 +37,11 @@ package struct PlanSearch {
     /// Where it would go, beside those that change with it.
     private mutating func place(_ request: PlacementRequest) -> PlacementCycle.Placement? {
         guard members > 1 else { return cycle.canPlace(request) }
-        return QueueCycle.fit(Array(repeating: request, count: members), in: &cycle)?.first
+        return QueueCycle.fit(Array(repeating: request, count: members), in: &cycle, looks: &looks)?.first
     }
 
     private mutating func fits(_ request: PlacementRequest, on node: String? = nil) -> Bool {
         guard members > 1 else { return cycle.fits(request, on: node) }
-        var looks = Int.max
         return QueueCycle.fit(Array(repeating: request, count: members), in: &cycle, looks: &looks, on: node) != nil
     }
 

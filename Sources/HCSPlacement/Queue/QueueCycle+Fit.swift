@@ -25,7 +25,7 @@ extension QueueCycle {
     /// - Parameters:
     ///   - looks: one less for each place that was looked for.
     ///   - node: for members that go together: the only one that is looked at.
-    static func fit(
+    package static func fit(
         _ requests: [PlacementRequest], in room: inout PlacementCycle, looks: inout Int, on node: String? = nil
     ) -> [PlacementCycle.Placement]? {
         guard !goTogether(requests) else {
@@ -121,26 +121,28 @@ extension QueueCycle {
     mutating func placeTogether(_ unit: QueueUnit, within use: QuotaUse, leaving: Bool) -> Attempt {
         room.quota = use
         defer { room.quota = nil }
-        var looks = Self.searchLimit
-        let found = Self.fitTogether(unit.requests, in: &room, looks: &looks, on: nil)
+        let found = Self.fitTogether(unit.requests, in: &room, looks: &togetherLooksLeft, on: nil)
         if let placements = found.placements {
             if leaving, let over = excess(of: unit, on: placements) { return .overQuota(over) }
             for placement in placements { room.reserve(placement) }
             return .placed(placements)
         }
         if let why = found.objection { return .overQuota(why) }
-        let why = Self.whyNotTogether(unit.requests, in: &room)
-        return .refused(looks > 0 ? why : "\(why); the search for a node was cut off")
+        guard togetherLooksLeft > 0 else {
+            return .cutOff("the search for a node that takes all \(unit.members.count) members was cut off")
+        }
+        return .refused(Self.whyNotTogether(unit.requests, in: &room, looks: &togetherLooksLeft))
     }
 
     private static let nodesTold = 16
 
     /// Which node comes nearest, and what it lacks.
-    private static func whyNotTogether(_ requests: [PlacementRequest], in room: inout PlacementCycle) -> String {
+    private static func whyNotTogether(
+        _ requests: [PlacementRequest], in room: inout PlacementCycle, looks: inout Int
+    ) -> String {
         let sorted = largestFirst(requests).map { requests[$0] }
         var best: (node: String, places: [PlacementCycle.Placement])?
-        for name in room.nodes(widestFor: sorted[0], limit: nodesTold) {
-            var looks = Int.max
+        for name in room.nodes(widestFor: sorted[0], limit: nodesTold) where looks > 0 {
             let places = seat(sorted, in: &room, looks: &looks) { $0.canPlace($1, on: name) }.places
             if places.count > best?.places.count ?? 0 { best = (name, places) }
         }
@@ -165,7 +167,7 @@ extension QueueCycle {
         var looks = searchLimit
         let found = fitTogether(requests, in: &room, looks: &looks, on: nil)
         guard let placements = found.placements else {
-            return (nil, found.objection ?? whyNotTogether(requests, in: &room))
+            return (nil, found.objection ?? whyNotTogether(requests, in: &room, looks: &looks))
         }
         let devices = Set(placements.flatMap(\.grants).map(\.device.uuid)).sorted()
         return (
@@ -187,13 +189,14 @@ extension QueueCycle {
         let asked = requests.reduce(Amounts.zero) { $0 + Amounts(asking: $1) }
         let limit = (room.quota as? QuotaUse)?.objection(to: asked, for: requests[0].placement.tenant)
         let chosen = Set(first?.grants.map(\.device) ?? [])
-        for name in Set(verdicts.filter(\.fits).map(\.node)) {
-            var looks = Int.max
+        let ofNode = Dictionary(grouping: verdicts.indices.filter { verdicts[$0].fits }) { verdicts[$0].node }
+        looks = 4 * searchLimit
+        for (name, indices) in ofNode.sorted(by: { $0.key < $1.key }) where looks > 0 {
             let found = fitTogether(requests, in: &room, looks: &looks, on: name)
             let count = seat(sorted, in: &room, looks: &looks) { $0.canPlace($1, on: name) }.places.count
-            for i in verdicts.indices where verdicts[i].node == name {
+            for i in indices {
                 verdicts[i].chosen = name == first?.node && chosen.contains(verdicts[i].device)
-                guard found.placements == nil, verdicts[i].fits else { continue }
+                guard found.placements == nil else { continue }
                 verdicts[i].fits = false
                 verdicts[i].reasons = [
                     found.objection ?? limit

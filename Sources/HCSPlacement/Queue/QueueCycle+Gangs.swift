@@ -80,7 +80,10 @@ extension QueueCycle {
         placed.removeAll { ids.contains($0.id) }
         for work in works {
             let tenant = work.request.placement.tenant
-            draining.append(DrainingWork(id: work.id, tenant: tenant, placement: work.placement, used: work.used))
+            draining.append(
+                DrainingWork(
+                    id: work.id, tenant: tenant, placement: work.placement, used: work.used,
+                    endsByMilliseconds: input.now + Int64(work.graceSeconds) * 1000))
             use.remove(work.placement, of: tenant)
             use.end(work.placement, of: work.id, tenant)
         }

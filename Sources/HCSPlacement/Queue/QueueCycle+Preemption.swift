@@ -58,6 +58,8 @@ extension QueueCycle {
     }
 
     private static let cutOffNote = "cut off"
+    /// The longest grace there is (WorkloadSpec).
+    private static let longestEnd: Int64 = 3_600_000
 
     private mutating func note(_ unit: QueueUnit, isCutOff: Bool) {
         if isCutOff { book.cutOff.insert(unit.key) } else { book.cutOff.remove(unit.key) }
@@ -67,7 +69,6 @@ extension QueueCycle {
         _ placements: [PlacementCycle.Placement], for unit: QueueUnit, ending works: [PlacedWork]
     ) {
         note(unit, isCutOff: false)
-        let grace = works.reduce(0) { max($0, $1.graceSeconds) }
         let nodes = Set(placements.map(\.node)).sorted()
         let names = works.map(\.name).sorted()
         let reason =
@@ -80,13 +81,13 @@ extension QueueCycle {
                     work.id, reason: "preempted by \(unit.name) of tenant \(unit.tenant), priority \(unit.priority)"))
         }
         forget(works)
-        // Where nothing was ended for it, it waits for all that is being ended: some of that is its room.
-        let waitsFor = works.isEmpty ? draining.map(\.id) : works.map(\.id)
+        // Beside what was ended for it all that ends on its nodes: some of that is its room.
+        let waitsFor = draining.filter { nodes.contains($0.placement.node) && comesFree($0) }
+        let last = waitsFor.reduce(input.now) { max($0, min($1.endsByMilliseconds, input.now + Self.longestEnd)) }
         keep(
             QueueBook.Claim(
-                kind: .preemption, tenant: unit.tenant, placements: placements, waitsFor: Set(waitsFor),
-                sinceMilliseconds: input.now,
-                untilMilliseconds: input.now + Int64(grace) * 1000 + Self.victimSlackMilliseconds, reason: reason),
+                kind: .preemption, tenant: unit.tenant, placements: placements, waitsFor: Set(waitsFor.map(\.id)),
+                sinceMilliseconds: input.now, untilMilliseconds: last + Self.victimSlackMilliseconds, reason: reason),
             for: unit)
     }
 

@@ -41,6 +41,8 @@ package struct QueueCycle {
     var inVain: RefusedRequests
     var preemptionsLeft = QueueCycle.preemptionsAtOnce
     var searchLooksLeft = QueueCycle.searchesLimit
+    /// Places that may be looked for, in this round, for gangs that go to one node.
+    var togetherLooksLeft = QueueCycle.searchLimit
     private var looked: Set<[PlacementRequest]> = []
     private var looksLeft = 0
 
@@ -96,7 +98,7 @@ package struct QueueCycle {
         _ = use.takeChanged()
         while let unit = order.next(share: { use.share(of: $0, capacity: input.capacity) }) {
             defer { order.sharesChanged(of: use.takeChanged()) }
-            let isKnown = refused.reason(for: unit.requests) != nil || looked.contains(unit.requests)
+            let isKnown = refused.reason(for: unit.requests) != nil || looked.contains(unit.asked)
             // Half of the looks are for those that were passed over before.
             guard isKnown || looksLeft > (book.passedOver.contains(unit.key) ? 0 : looks / 2) else {
                 passed.insert(unit.key)
@@ -151,7 +153,7 @@ package struct QueueCycle {
 
     private mutating func serve(_ unit: QueueUnit) -> Bool {
         guard refused.reason(for: unit.requests) == nil else { return false }
-        if looked.insert(unit.requests).inserted { looksLeft -= unit.members.count }
+        if looked.insert(unit.asked).inserted { looksLeft -= unit.members.count }
         switch place(unit) {
         case .placed(let placements):
             take(unit, placements)
@@ -163,6 +165,10 @@ package struct QueueCycle {
             // It holds up nobody's reservation.
             book.hopelessUntil[unit.key] = input.now + Self.restMilliseconds
             wait(unit, .quota, why)
+            return true
+        case .cutOff(let why):
+            // Nobody is ended for want of a place that may be there.
+            wait(unit, .room, why)
             return true
         }
     }
@@ -192,7 +198,7 @@ package struct QueueCycle {
         case .placed(let placements): take(unit, placements)
         // Room that comes free some day does not keep it from what it may have now.
         case .refused where claim.kind == .reservation && preempt(for: unit): break
-        case .refused, .overQuota: keep(claim, for: unit)
+        case .refused, .overQuota, .cutOff: keep(claim, for: unit)
         }
     }
 
@@ -236,6 +242,8 @@ package struct QueueCycle {
         case placed([PlacementCycle.Placement])
         case refused(String)
         case overQuota(String)
+        /// Not all was looked at in this round.
+        case cutOff(String)
     }
 
     /// Places all members or none.
@@ -296,10 +304,16 @@ package struct QueueCycle {
         for work in gone { use.remove(work.placement, of: work.request.placement.tenant) }
         if let claim = book.claims[key] { for placement in claim.placements { use.letGo(placement, of: claim.tenant) } }
         room.quota = use
-        for work in draining { room.release(work.placement, freeing: work.used) }
+        for work in draining where comesFree(work) { room.release(work.placement, freeing: work.used) }
         for work in gone { room.release(work.placement, freeing: work.used) }
         for placement in book.claims[key]?.placements ?? [] { room.release(placement) }
         return room
+    }
+
+    /// What should have ended long ago is no room to wait for.
+    func comesFree(_ work: DrainingWork) -> Bool {
+        work.endsByMilliseconds.addingReportingOverflow(Self.victimSlackMilliseconds).partialValue > input.now
+            || work.endsByMilliseconds > .max - Self.victimSlackMilliseconds
     }
 
     // MARK: Claims
@@ -374,7 +388,7 @@ package struct QueueCycle {
             return Self.fit(unit.requests, in: &room, looks: &searchLooksLeft)
         }
         guard var best = fit(ending.count) else {
-            book.hopelessUntil[unit.key] = input.now + Self.restMilliseconds
+            if searchLooksLeft > 0 { book.hopelessUntil[unit.key] = input.now + Self.restMilliseconds }
             return false
         }
         var low = 0

@@ -69,14 +69,19 @@ package struct DrainingWork: Equatable, Sendable {
     package var tenant: String
     package var placement: PlacementCycle.Placement
     package var used: [DeviceID: ByteCount]
+    /// When it is ended by force at the latest. What is there long after that may stay for ever: a process that is stuck in
+    /// its driver.
+    package var endsByMilliseconds: Int64
 
     package init(
-        id: WorkloadID, tenant: String, placement: PlacementCycle.Placement, used: [DeviceID: ByteCount] = [:]
+        id: WorkloadID, tenant: String, placement: PlacementCycle.Placement, used: [DeviceID: ByteCount] = [:],
+        endsByMilliseconds: Int64 = .max
     ) {
         self.id = id
         self.tenant = tenant
         self.placement = placement
         self.used = used
+        self.endsByMilliseconds = endsByMilliseconds
     }
 }
 
@@ -176,10 +181,22 @@ package struct QueueUnit: Hashable, Sendable {
     package var queuedMilliseconds: Int64 { members.reduce(Int64.min) { max($0, $1.queuedMilliseconds) } }
     package var isDue: Bool { members.allSatisfy(\.isDue) }
     package var requests: [PlacementRequest] { members.map(\.request) }
+    /// Equal for units that ask for the same.
+    var asked: [PlacementRequest] { members.map(\.request.ofAnyGang) }
     /// For people: the workload's name, or the gang's.
     package var name: String {
         if case .gang(let gang) = key { return "gang \(gang.name)" }
         return members[0].name
+    }
+}
+
+extension PlacementRequest {
+    /// Whichever gang of this size it belongs to.
+    var ofAnyGang: PlacementRequest {
+        guard let gang = placement.gang else { return self }
+        var request = self
+        request.placement.gang = Gang(name: "", size: gang.size)
+        return request
     }
 }
 

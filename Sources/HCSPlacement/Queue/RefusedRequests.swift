@@ -7,7 +7,7 @@ struct RefusedRequests {
     private struct Kind: Hashable {
         var first: PlacementRequest
         var precision: Precision?
-        var others: ArraySlice<PlacementRequest>
+        var others: [PlacementRequest]
     }
 
     private typealias Demand = SIMD8<UInt64>
@@ -70,6 +70,6 @@ struct RefusedRequests {
         first.placement.avoid = []
         first.placement.strategy = .pack
         if !byTenant { first.placement.tenant = PlacementSpec.defaultTenant }
-        return (Kind(first: first, precision: precision, others: requests.dropFirst()), demand)
+        return (Kind(first: first, precision: precision, others: requests.dropFirst().map(\.ofAnyGang)), demand)
     }
 }

@@ -124,9 +124,12 @@ extension ClusterState {
             for placement in book.held { room.cycle.reserve(placement) }
             var use = QuotaUse(policy: policy, input: queueInput(now: now))
             var refused: Set<[PlacementRequest]> = []
+            var looks = QueueCycle.searchLimit
             for members in units {
                 let requests = members.map { PlacementRequest($0.spec) }
-                guard let (device, cordon) = members.compactMap(drainedDevice).first, !refused.contains(requests) else {
+                guard let (device, cordon) = members.compactMap(drainedDevice).first, looks > 0,
+                    !refused.contains(requests)
+                else {
                     continue
                 }
                 // What moves leaves its tenant's account first.
@@ -135,7 +138,7 @@ extension ClusterState {
                 let places = members.map { record in record.node.map { placement(of: record, record.grants, on: $0) } }
                 for case let place? in places { less.remove(place, of: tenant) }
                 room.cycle.quota = less
-                guard let placements = QueueCycle.fit(requests, in: &room.cycle) else {
+                guard let placements = QueueCycle.fit(requests, in: &room.cycle, looks: &looks) else {
                     refused.insert(requests)
                     continue
                 }
