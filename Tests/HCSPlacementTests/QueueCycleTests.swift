@@ -338,6 +338,22 @@ import Testing
         #expect(world.placedNow == ["high"])
     }
 
+    @Test func `where the best device is beyond the tenant's limit another one is taken`() {
+        var world = QueueWorld([[140], [40], [140]])
+        world.policy.tenants = [.init(name: "a", quota: .init(limit: AmountBound(vram: .gibibytes(100))))]
+        func whole(preferring node: String) -> PlacementRequest {
+            let spec = PlacementSpec(
+                wholeDevices: true, prefer: [PlacementTerm(.node, .equal, node)], tenant: "a")
+            return PlacementRequest(runtime: .cuda, vram: .zero, placement: spec)
+        }
+        world.queue("w", whole(preferring: "n1"))
+        world.cycle()
+        #expect(world.placedNow == ["w"] && world.placed.first?.placement.node == "n2")
+        world.queue("next", whole(preferring: "n3"))
+        world.cycle()
+        #expect(world.placedNow.isEmpty && world.wait("next")?.code == .quota)
+    }
+
     @Test func `only nodes that have places for all members of a gang are looked at`() {
         let world = QueueWorld([[57, 57, 57], [90, 90], [31, 31, 31, 31]])
         let request = PlacementRequest(runtime: .cuda, vram: .gibibytes(29))

@@ -261,22 +261,21 @@ package struct QueueCycle {
         func undo(_ room: inout PlacementCycle) { for placement in done.reversed() { room.release(placement) } }
         for member in unit.members {
             room.quota = use
-            switch room.place(member.request) {
-            case .refused(let refusal):
+            switch placeWithinLimits(member.request, use) {
+            case .refused(let why):
                 undo(&room)
                 return .refused(
                     unit.members.count == 1
-                        ? refusal.summary
-                        : "room for \(done.count) of \(unit.members.count) members: \(refusal.summary)")
-            case .placed(let placement):
-                done.append(placement)
-                // What a whole device or TFLOPS come to is known only now.
-                if let over = use.objection(to: placement, of: unit.tenant) {
-                    undo(&room)
-                    return .overQuota(over)
-                }
+                        ? why : "room for \(done.count) of \(unit.members.count) members: \(why)")
+            case .placed(let placements):
+                done += placements
                 // A copy for all tenants: not for one that nobody asks.
-                if done.count < unit.members.count { use.add(placement, of: unit.tenant) }
+                if done.count < unit.members.count {
+                    for placement in placements { use.add(placement, of: unit.tenant) }
+                }
+            case let other:
+                undo(&room)
+                return other
             }
         }
         if !leaving.isEmpty, let over = excess(of: unit, on: done) {
@@ -284,6 +283,29 @@ package struct QueueCycle {
             return .overQuota(over)
         }
         return .placed(done)
+    }
+
+    /// Nodes that are tried for a request of which only a place tells what it comes to.
+    private static let nodesTried = 8
+
+    /// What a whole device or TFLOPS come to is known only once there is a place: where the best one is beyond the tenant's
+    /// limit, one on another node may not be.
+    private mutating func placeWithinLimits(_ request: PlacementRequest, _ use: QuotaUse) -> Attempt {
+        var tried: Set<String> = []
+        var over: String?
+        while true {
+            switch room.place(request, avoiding: tried) {
+            case .refused(let refusal): return over.map { .overQuota($0) } ?? .refused(refusal.summary)
+            case .placed(let placement):
+                guard let why = use.objection(to: placement, of: request.placement.tenant) else {
+                    return .placed([placement])
+                }
+                room.release(placement)
+                tried.insert(placement.node)
+                if tried.count == Self.nodesTried { return .overQuota(over ?? why) }
+                over = over ?? why
+            }
+        }
     }
 
     /// Why the unit's tenant would pass its limit with it, the larger of each member's old and new place counted.
