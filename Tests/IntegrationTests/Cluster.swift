@@ -121,6 +121,13 @@ final class Cluster {
             return devices?.filter { $0.health.band.acceptsWork }.count == count
         }
         guard there else { throw Failure("no \(count) healthy devices; agent: \(log("hcs-agent"))") }
+        // What stands in a log before its probe looks is the past, which nobody is told of.
+        let watches = await eventually(every: .milliseconds(50)) {
+            guard let probes = try? await status().probes else { return true }
+            let log = probes.first { $0.name == "simulated-kernel-log" }
+            return log.map { $0.state != .unavailable } ?? !probes.isEmpty
+        }
+        guard watches else { throw Failure("the kernel log is not watched; agent: \(log("hcs-agent"))") }
     }
 
     func client(_ runtime: Runtime) -> String { directory.file("clients/hcs-client-\(runtime.rawValue)") }
