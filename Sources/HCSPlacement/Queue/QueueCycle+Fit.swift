@@ -191,7 +191,18 @@ extension QueueCycle {
         let chosen = Set(first?.grants.map(\.device) ?? [])
         let ofNode = Dictionary(grouping: verdicts.indices.filter { verdicts[$0].fits }) { verdicts[$0].node }
         looks = 4 * searchLimit
-        for (name, indices) in ofNode.sorted(by: { $0.key < $1.key }) where looks > 0 {
+        let chosenFirst = ofNode.sorted {
+            ($0.key == first?.node ? 0 : 1, $0.key) < ($1.key == first?.node ? 0 : 1, $1.key)
+        }
+        for (name, indices) in chosenFirst {
+            guard looks > 0 else {
+                for i in indices {
+                    verdicts[i].fits = false
+                    verdicts[i].chosen = false
+                    verdicts[i].reasons = ["\(name) was not looked at: the search was cut off"]
+                }
+                continue
+            }
             let found = fitTogether(requests, in: &room, looks: &looks, on: name)
             let count = seat(sorted, in: &room, looks: &looks) { $0.canPlace($1, on: name) }.places.count
             for i in indices {

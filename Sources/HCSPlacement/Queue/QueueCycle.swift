@@ -334,8 +334,7 @@ package struct QueueCycle {
 
     /// What should have ended long ago is no room to wait for.
     func comesFree(_ work: DrainingWork) -> Bool {
-        work.endsByMilliseconds.addingReportingOverflow(Self.victimSlackMilliseconds).partialValue > input.now
-            || work.endsByMilliseconds > .max - Self.victimSlackMilliseconds
+        work.endsByMilliseconds > input.now - Self.victimSlackMilliseconds
     }
 
     // MARK: Claims
